@@ -1,0 +1,207 @@
+"""Admission: may this request become a run, and with which inputs? Pure; step 2 of the walk.
+
+Everything is checked before anything runs: who refuses here has spent nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from trackrecord.agent import Agent
+from trackrecord.canonical import Json, clean, encode_clean
+from trackrecord.errors import AgentNotActive, BadInput, PluginNotConnected, UnknownEngine, UnknownModel
+from trackrecord.json_schema import compile_schema
+from trackrecord.record.record import ExecutionType
+from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A wish to run an agent.
+
+    Attributes:
+        inputs: values by name; anything, made canonical here.
+        engine: an engine's name, or `auto`: the Orchestrator when the agent has a workflow, else AgentKit.
+        prompt: replaces the agent's prompt for this run; None keeps it.
+        model: replaces the agent's model for this run; None keeps it.
+        now: stamp that fixes the run's first start; None takes the database's clock.
+    """
+
+    agent: Agent
+    inputs: Mapping[str, object]
+    engine: str = "auto"
+    execution_type: ExecutionType = "manual"
+    prompt: str | None = None
+    model: str | None = None
+    tenant_id: str = LOCAL_TENANT
+    user_id: str = LOCAL_USER
+    now: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How things stand here.
+
+    Attributes:
+        engines: whether each engine carries out workflow steps, by name.
+        plugins: names of connected plugins.
+        default_model: the installation's model; None when it names none.
+    """
+
+    engines: Mapping[str, bool]
+    plugins: Sequence[str]
+    default_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A request that may become a run.
+
+    Attributes:
+        agent: with the request's prompt and model, and the installation's model where none is named.
+        engine: the engine's name.
+        inputs: canonical, defaults filled in; `inputs_text` is the same as text.
+    """
+
+    request: Request
+    agent: Agent
+    engine: str
+    inputs: dict[str, Json]
+    inputs_text: str
+
+
+def decide(request: Request, standing: Standing) -> Admitted:
+    """The admitted request.
+
+    Raises:
+        BadInput: inputs are missing, unknown, of the wrong type or too large; all of them are named.
+        AgentNotActive, PluginNotConnected, UnknownEngine, UnknownModel: policy says no.
+    """
+    agent = request.agent
+    if agent.status != "active":
+        raise AgentNotActive(
+            f"the agent {agent.name!r} is {agent.status}", cure="Set `status: active` in its definition to run it."
+        )
+    engine = _engine(request, standing)
+    _check_plugins(agent, standing)
+    model = request.model or agent.model or standing.default_model
+    if model is None and not standing.engines[engine]:
+        raise UnknownModel(
+            f"the agent {agent.name!r} names no model",
+            cure="Add `model: provider:name` to its definition, give --model, or set TRACKRECORD_MODEL.",
+        )
+    inputs = _inputs(agent, request.inputs)
+    return Admitted(
+        request=request,
+        agent=_adjusted(agent, request.prompt, model),
+        engine=engine,
+        inputs=inputs,
+        inputs_text=encode_clean(inputs),
+    )
+
+
+def _engine(request: Request, standing: Standing) -> str:
+    agent, name = request.agent, request.engine
+    if name == "auto":
+        name = "orchestrator" if agent.workflow is not None else "agentkit"
+    if name not in standing.engines:
+        near = get_close_matches(name, standing.engines, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownEngine(
+            f"there is no engine {name!r}", cure=f"Known engines: auto, {', '.join(sorted(standing.engines))}.{hint}"
+        )
+    if standing.engines[name] and agent.workflow is None:
+        raise BadInput(
+            f"the agent {agent.name!r} has no workflow_steps, so the engine {name!r} has nothing to run",
+            cure="Run it with --engine agentkit, or give it workflow_steps.",
+        )
+    return name
+
+
+def _check_plugins(agent: Agent, standing: Standing) -> None:
+    missing = [need.name for need in agent.plugins if not need.is_optional and need.name not in standing.plugins]
+    if not missing:
+        return
+    near = get_close_matches(missing[0], standing.plugins, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise PluginNotConnected(
+        f"the agent {agent.name!r} requires {', '.join(map(repr, missing))}, not connected here",
+        cure=f"Connected: {', '.join(sorted(standing.plugins)) or 'none'}.{hint} "
+        "Connect it, or mark it `optional: true` in plugins_required.",
+    )
+
+
+def _adjusted(agent: Agent, prompt: str | None, model: str | None) -> Agent:
+    if prompt is None and model == agent.model:
+        return agent
+    return replace(agent, prompt=agent.prompt if prompt is None else prompt, model=model)
+
+
+def _inputs(agent: Agent, given: Mapping[str, object]) -> dict[str, Json]:
+    cleaned = clean(dict(given))
+    assert isinstance(cleaned, dict)  # noqa: S101  # clean keeps a dict a dict
+    schema = agent.input_schema
+    if schema is not None:
+        cleaned = _with_defaults(schema, cleaned)
+        _check_names(agent, schema, cleaned)
+        problems = compile_schema(schema).problems(cleaned)
+        if problems:
+            raise BadInput(
+                f"inputs of {agent.name!r} do not fit: {'; '.join(problems)}", cure=_expected(schema, problems)
+            )
+    _check_size(agent, cleaned)
+    return cleaned
+
+
+def _with_defaults(schema: Mapping[str, Json], inputs: dict[str, Json]) -> dict[str, Json]:
+    defaults = {
+        name: field["default"]
+        for name, field in _properties(schema).items()
+        if isinstance(field, dict) and "default" in field
+    }
+    return defaults | inputs
+
+
+def _check_names(agent: Agent, schema: Mapping[str, Json], inputs: Mapping[str, Json]) -> None:
+    fields = _properties(schema)
+    required = schema.get("required")
+    missing = [str(name) for name in required if name not in inputs] if isinstance(required, list) else []
+    unknown = [name for name in inputs if name not in fields] if schema.get("additionalProperties") is False else []
+    complaints = [f"{name!r} is missing" for name in missing]
+    for name in unknown:
+        near = get_close_matches(name, fields, 1)
+        complaints.append(f"{name!r} is unknown" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    if complaints:
+        known = ", ".join(f"{name}{'*' if name in (required or []) else ''}" for name in fields) or "none"  # type: ignore[operator]  # a list when it is there, the schema was checked
+        raise BadInput(
+            f"inputs of {agent.name!r}: {'; '.join(complaints)}",
+            cure=f"It takes: {known} (* required). Give them with -i name=value or -i name=@file.",
+        )
+
+
+def _check_size(agent: Agent, inputs: Mapping[str, Json]) -> None:
+    most = agent.limits.max_input_bytes
+    size = len(encode_clean(dict(inputs)).encode())
+    if size <= most:
+        return
+    sizes = {name: len(encode_clean(value).encode()) for name, value in inputs.items()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    raise BadInput(
+        f"inputs of {agent.name!r} are {size:,} bytes, at most {most:,} are taken; "
+        f"the largest is {largest!r} with {sizes[largest]:,}",
+        cure="Give less, raise limits.max_input_bytes, or hand over a file name and let a plugin read it.",
+    )
+
+
+def _properties(schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    fields = schema.get("properties")
+    return fields if isinstance(fields, dict) else {}
+
+
+def _expected(schema: Mapping[str, Json], problems: Sequence[str]) -> str:
+    """What the fields complained about should look like."""
+    fields = _properties(schema)
+    named = [name for name in fields if any(problem.startswith((f"{name}:", f"{name}.", f"{name}[")) for problem in problems)]
+    return "Expected: " + "; ".join(f"{name} {encode_clean(fields[name])}" for name in named) + "." if named else ""

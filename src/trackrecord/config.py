@@ -1,0 +1,85 @@
+"""Settings of an installation: environment variables with the prefix TRACKRECORD_, defaults that are safe.
+
+An argument given in code or on the command line wins over the environment; the environment over the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from trackrecord.errors import BadSettings
+
+_SECRET_ENDINGS = ("_API_KEY", "_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+
+
+class RetrySettings(BaseModel):
+    """How transient failures of model calls and repeatable tool calls are tried again, unless a step says otherwise."""
+
+    model_config = {"extra": "forbid"}
+
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries in all.")
+    initial_ms: int = Field(default=1_000, ge=0, description="First wait in milliseconds.")
+    multiplier: float = Field(default=2.0, ge=1.0, description="Factor from one wait to the next.")
+    max_ms: int = Field(default=30_000, ge=0, description="Longest wait in milliseconds.")
+    retry_after_cap_ms: int = Field(default=60_000, ge=0, description="Longest Retry-After that is honoured.")
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACKRECORD_", env_nested_delimiter="__", extra="forbid")
+
+    db: str = Field(default="", description="Database URL, like sqlite:///runs.db; empty means the user's data folder.")
+    model: str | None = Field(default=None, description="Model of agents that name none, `provider:name`.")
+    durability: Literal["sync", "async"] = Field(
+        default="sync", description="sync commits before each effect; async within 100 ms."
+    )
+    synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL", description="FULL survives power loss; NORMAL a killed process."
+    )
+    files_root: str = Field(default=".", description="The one folder the `files` plugin may touch.")
+    retry: RetrySettings = Field(default_factory=RetrySettings, description="Retries of transient failures.")
+    intensity: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Ranges and weights of the intensity score, by name."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """The database URL, the default filled in."""
+        return self.db or f"sqlite:///{data_folder() / 'runs.db'}"
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings from the environment, with what is given in code on top; None means not given.
+
+    Raises:
+        BadSettings: a setting has a value that cannot be used; names it and says what it takes.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "__".join(str(part) for part in first["loc"]).upper()
+        raise BadSettings(
+            f"the setting TRACKRECORD_{place} is {first.get('input')!r}: {first['msg']}",
+            cure="Mend or unset the environment variable.",
+        ) from None
+
+
+def data_folder() -> Path:
+    """Where data is kept when nobody says: the XDG data folder of the user."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "trackrecord"
+
+
+def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Values of the variables whose names say that they are secret; they are kept out of every sink."""
+    return tuple(
+        value for name, value in environment.items() if name.upper().endswith(_SECRET_ENDINGS) and len(value) >= 8
+    )

@@ -1,0 +1,177 @@
+"""One attempt of a model or tool call: what the outside said, turned into an outcome or a known kind of failure."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+
+from trackrecord.canonical import Json, clean, clean_text, encode_clean
+from trackrecord.clock import ticks_us
+from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.live_run import LiveRun
+from trackrecord.models.messages import Model, ModelCallFailed, ModelReply, ModelRequest
+from trackrecord.plugins.items import count_items
+from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed
+from trackrecord.plugins.registry import BoundAction
+from trackrecord.record.spans import Span
+
+
+def call_model(model: Model, request: ModelRequest) -> Perform:
+    """One attempt of a model call."""
+
+    async def perform(effect: Effect) -> Outcome:
+        try:
+            reply = await model.request(replace(request, path=effect.path, attempt=effect.attempt))
+        except ModelCallFailed as failure:
+            raise EffectFailed(
+                str(failure),
+                code=failure.code,
+                cause=str(failure.status) if failure.status else ("connection" if failure.is_transient else ""),
+                is_transient=failure.is_transient,
+                retry_after_s=failure.retry_after_s,
+                usage=failure.usage,
+            ) from None
+        except BaseException as error:
+            if is_real_cancellation(error):
+                raise
+            raise EffectFailed(f"the model raised {describe(error)}", code="model_failed") from error
+        return _model_outcome(reply)
+
+    return perform
+
+
+def call_tool(bound: BoundAction, arguments: dict[str, Json], key: str, most_bytes: int) -> Perform:
+    """One attempt of a tool call."""
+
+    async def perform(effect: Effect) -> Outcome:
+        invocation = Invocation(
+            action=bound.action.name,
+            arguments=_copy(arguments),
+            idempotency_key=key,
+            deadline_us=None if effect.timeout_ms is None else ticks_us() + effect.timeout_ms * 1000,
+        )
+        try:
+            result = await bound.plugin.call(invocation)
+        except ToolCallFailed as failure:
+            raise _tool_failure(effect, failure) from None
+        except BaseException as error:
+            if is_real_cancellation(error):
+                raise
+            raise EffectFailed(f"{bound.action.name} raised {describe(error)}", code="tool_failed") from error
+        if result.success is False:
+            raise EffectFailed(result.error or f"{bound.action.name} reported a failure", code="tool_failed")
+        return _tool_outcome(result, most_bytes)
+
+    return perform
+
+
+def rejected_span(run: LiveRun, path: str, plugin: str | None, action: str, message: str) -> Span:
+    """The span of a tool call that was never made."""
+    return Span(
+        path=path,
+        kind="tool",
+        status="rejected",
+        epoch=run.epoch,
+        start_us=run.elapsed_us(),
+        duration_us=0,
+        plugin=plugin,
+        action=clean_text(action[:200]),
+        success=False,
+        error_code="rejected",
+        error_message=message,
+    )
+
+
+def is_real_cancellation(error: BaseException) -> bool:
+    """Whether our own task is being cancelled; a tool may raise CancelledError all by itself."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def describe(error: BaseException) -> str:
+    """`TypeName: text` of any exception, also one whose text cannot be had."""
+    try:
+        text = str(error)
+    except Exception as broken:  # a hostile __str__ may raise anything
+        text = f"<its text raised {type(broken).__name__}>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _copy(value: dict[str, Json]) -> dict[str, Json]:
+    """A deep copy of plain JSON, so that a tool that changes its arguments changes nobody else's."""
+    return {key: _copy_any(item) for key, item in value.items()}
+
+
+def _copy_any(value: Json) -> Json:
+    if isinstance(value, dict):
+        return _copy(value)
+    if isinstance(value, list):
+        return [_copy_any(item) for item in value]
+    return value
+
+
+def _model_outcome(reply: ModelReply) -> Outcome:
+    stored = reply.stored()
+    _make_ids_unique(stored)
+    attributes: dict[str, Json] = {}
+    if reply.finish_reason is not None:
+        attributes["finish_reason"] = clean_text(reply.finish_reason)
+    if reply.first_token_us is not None:
+        attributes["first_token_us"] = reply.first_token_us
+    responded = None if reply.responded_model is None else clean_text(reply.responded_model)
+    return Outcome(
+        value=stored,
+        text=encode_clean(stored),
+        usage=reply.usage,
+        responded_model=responded,
+        attributes=attributes,
+    )
+
+
+def _make_ids_unique(stored: dict[str, Json]) -> None:
+    """Two calls of one reply may not share an id: results are told apart by it."""
+    requests = stored["tool_requests"]
+    if not isinstance(requests, list) or len(requests) < 2:
+        return
+    seen: set[str] = set()
+    for place, request in enumerate(requests, 1):
+        if isinstance(request, dict):
+            if str(request["id"]) in seen:
+                request["id"] = f"{request['id']}~{place}"
+            seen.add(str(request["id"]))
+
+
+def _tool_failure(effect: Effect, failure: ToolCallFailed) -> EffectFailed:
+    is_open = effect.effect == "unsafe" and failure.was_sent and not failure.has_response
+    return EffectFailed(
+        describe(failure).removeprefix("ToolCallFailed: "),
+        code="tool_failed",
+        cause="connection" if failure.is_transient else "",
+        is_transient=failure.is_transient,
+        was_sent=failure.was_sent,
+        is_unknown=is_open,
+        retry_after_s=failure.retry_after_s,
+        status="unknown" if is_open else "failed",
+    )
+
+
+def _tool_outcome(result: Result, most_bytes: int) -> Outcome:
+    value = clean(result.data)
+    text = encode_clean(value)
+    items = count_items(value)
+    # a character takes at most four bytes: only then is counting the bytes worth an encoding
+    if len(text) * 4 <= most_bytes or (size := len(text.encode())) <= most_bytes:
+        return Outcome(value=value, text=text, success=result.success, items=items)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    beginning = text.encode()[:most_bytes].decode(errors="ignore")
+    cut: dict[str, Json] = {"$t": "cut", "v": beginning}
+    return Outcome(
+        value=cut,
+        text=encode_clean(cut),
+        success=result.success,
+        items=items,
+        attributes={"truncated": {"size": size, "sha256": sha256}},
+    )

@@ -1,0 +1,156 @@
+"""One effect and what came of it: the single input object that passes through the wrappers, so that a new field breaks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from trackrecord.canonical import Json, encode_clean
+from trackrecord.plugins.protocol import EffectClass
+from trackrecord.record.spans import Purpose, SpanKind, SpanStatus
+from trackrecord.record.usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How often and how patiently an effect is tried.
+
+    Attributes:
+        max_attempts: tries in all.
+        initial_ms: first wait; grows by `multiplier` up to `max_ms`, each with full jitter unless `has_jitter` is off.
+        retry_after_cap_ms: longest wait a provider's own Retry-After may ask for.
+        on: causes that are tried again; empty means every transient one.
+    """
+
+    max_attempts: int = 3
+    initial_ms: int = 1_000
+    multiplier: float = 2.0
+    max_ms: int = 30_000
+    has_jitter: bool = True
+    retry_after_cap_ms: int = 60_000
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one successful attempt gave.
+
+    Attributes:
+        value: canonical value the engine receives, live and resumed alike.
+        text: canonical text of `value`, encoded once.
+        usage, responded_model: of model attempts.
+        success, items: of tool attempts.
+        attributes: anything else for the span.
+    """
+
+    value: Json
+    text: str
+    usage: Usage | None = None
+    responded_model: str | None = None
+    success: bool | None = None
+    items: int | None = None
+    attributes: dict[str, Json] = field(default_factory=dict[str, Json])
+
+
+class EffectFailed(Exception):
+    """An attempt that gave nothing; known to the wrappers only, engines see a RunError.
+
+    Attributes:
+        code: error_code of design's list.
+        cause: short name a retry policy may match: timeout, connection, 429, 500, …; empty when it has none.
+        is_transient: another attempt makes sense.
+        was_sent: False only when it provably never left.
+        is_unknown: it may have had its effect and nobody knows.
+        status: how its span ends.
+        usage: tokens a failed model attempt reported; None for the rest.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        cause: str = "",
+        is_transient: bool = False,
+        was_sent: bool = True,
+        is_unknown: bool = False,
+        retry_after_s: float | None = None,
+        status: SpanStatus = "failed",
+        usage: Usage | None = None,
+    ) -> None:
+        """Keep the cause."""
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.cause = cause
+        self.is_transient = is_transient
+        self.was_sent = was_sent
+        self.is_unknown = is_unknown
+        self.retry_after_s = retry_after_s
+        self.status: SpanStatus = status
+        self.usage = usage
+
+    def stored(self) -> str:
+        """The failure as a checkpoint's outcome."""
+        fields: dict[str, Json] = {
+            "message": self.message,
+            "code": self.code,
+            "cause": self.cause,
+            "is_transient": self.is_transient,
+            "was_sent": self.was_sent,
+            "is_unknown": self.is_unknown,
+        }
+        return encode_clean({"error": fields})
+
+
+def restore_failure(stored: dict[str, Json]) -> EffectFailed:
+    """The failure of a stored outcome."""
+    return EffectFailed(
+        str(stored["message"]),
+        code=str(stored["code"]),
+        cause=str(stored["cause"]),
+        is_transient=bool(stored["is_transient"]),
+        was_sent=bool(stored["was_sent"]),
+        is_unknown=bool(stored["is_unknown"]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One thing an engine does to the outside.
+
+    Attributes:
+        path: full structural path in the run.
+        kind: what it is; `purpose`, `provider`, `model`, `plugin`, `action` describe it in its span.
+        effect: its class, which decides markers and retries.
+        request_hash: SHA-256 of what is asked for; the same again on resume.
+        perform: carries one attempt out; raises EffectFailed.
+        attempt: which try this is.
+        interrupted_count: earlier attempts a killed process left open; they do not count against the retry policy.
+        timeout_ms: longest one attempt may take; None means no limit of its own.
+    """
+
+    path: str
+    kind: SpanKind
+    effect: EffectClass
+    request_hash: str
+    perform: Perform
+    attempt: int = 1
+    interrupted_count: int = 0
+    timeout_ms: int | None = None
+    backoff: Backoff
+    purpose: Purpose | None = None
+    provider: str | None = None
+    model: str | None = None
+    plugin: str | None = None
+    action: str | None = None
+
+    @property
+    def needs_marker(self) -> bool:
+        """Whether its start must be stored before it leaves: model calls, keyed and unsafe effects."""
+        return self.kind == "model" or self.effect != "read"
+
+
+Perform = Callable[[Effect], Awaitable[Outcome]]
+NO_BACKOFF: Final = Backoff(max_attempts=1)

@@ -1,0 +1,50 @@
+"""Limits and cancellation, checked before each attempt: tokens, cost, spans, a person's wish to stop.
+
+The check is made on the event loop's one thread, so that between it and the call nothing else can spend: the
+overshoot is at most one call per branch in flight.
+"""
+
+from __future__ import annotations
+
+from trackrecord.context.effect import Effect, Outcome, Perform
+from trackrecord.context.live_run import LiveRun
+from trackrecord.errors import BudgetExceeded, LimitReached
+
+NANOS_PER_USD = 1_000_000_000
+
+
+def limiting(run: LiveRun, proceed: Perform) -> Perform:
+    """Refuse an attempt the run may no longer afford."""
+    limits = run.limits
+    most_nanos = None if limits.max_cost_usd is None else int(limits.max_cost_usd * NANOS_PER_USD)
+
+    async def limit(effect: Effect) -> Outcome:
+        run.check_cancelled()
+        if run.tally.span_count >= limits.max_spans:
+            raise LimitReached(
+                f"the run has made {limits.max_spans:,} spans, its limit",
+                cure="Raise limits.max_spans, or do less in one run.",
+                path=effect.path,
+            )
+        if effect.kind == "model":
+            _check_budget(run, effect, most_nanos)
+        return await proceed(effect)
+
+    return limit
+
+
+def _check_budget(run: LiveRun, effect: Effect, most_nanos: int | None) -> None:
+    used, most = run.tally.known_tokens, run.limits.max_tokens_per_run
+    if used >= most:
+        raise BudgetExceeded(
+            f"the run has used {used:,} of at most {most:,} tokens",
+            cure="Raise limits.max_tokens_per_run, or give the agent less to do.",
+            path=effect.path,
+        )
+    if most_nanos is not None and run.tally.known_cost_nanos >= most_nanos:
+        raise BudgetExceeded(
+            f"the run has cost ${run.tally.known_cost_nanos / NANOS_PER_USD:.4f} of at most ${run.limits.max_cost_usd}",
+            code="cost_limit",
+            cure="Raise limits.max_cost_usd, or give the agent less to do.",
+            path=effect.path,
+        )

@@ -1,0 +1,95 @@
+"""What the context needs from rooms it may not import: a journal and a memory store. The wiring hands them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from trackrecord.canonical import Json
+from trackrecord.memory.entries import MemoryEntry
+from trackrecord.plugins.protocol import EffectClass
+from trackrecord.record.spans import Span
+
+if TYPE_CHECKING:
+    from trackrecord.agent import Agent
+    from trackrecord.context.run_context import RunContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What a resumed run needs of one effect attempt.
+
+    Attributes:
+        path, attempt: which effect attempt.
+        state: `started` (a marker) or `done`; done replaces started.
+        kind: the effect's kind.
+        effect: its class.
+        request_hash: SHA-256 of what was asked for.
+        epoch: the epoch that wrote it.
+        start_us: microseconds since that epoch's begin at which it started.
+        outcome: canonical text, `{"value": …}` or `{"error": …}`; None while started.
+    """
+
+    path: str
+    attempt: int
+    state: Literal["started", "done"]
+    kind: str
+    effect: EffectClass
+    request_hash: str
+    epoch: int
+    start_us: int
+    outcome: str | None = None
+
+
+class Journal(Protocol):
+    """The append-only journal of one run in one epoch."""
+
+    def append(self, span: Span | None, checkpoint: Checkpoint | None) -> None:
+        """Take one finished span, or one checkpoint, or both; returns at once.
+
+        Under `sync` they are on their way to the writer when this returns, under `async` within 100 ms.
+        A `done` checkpoint replaces a `started` one of the same path and attempt.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """Return when everything appended so far is committed.
+
+        Raises:
+            Conflict: another epoch holds the run, or it has ended; nothing was written.
+            StoreError: it could not be stored; the run must stop.
+        """
+        ...
+
+
+class MemoryStore(Protocol):
+    """Memories of an agent and its user."""
+
+    async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
+        """Entries stored strictly before the stamp `before`, newest first; the recall picks among them."""
+        ...
+
+
+class Engine(Protocol):
+    """What carries a run out; reaches the outside only through the context and knows nothing of tables.
+
+    Attributes:
+        name: `agentkit`, `orchestrator` or an adapter's name.
+        title: the name as people write it; stands in the log's sentence.
+        runs_workflow: whether it carries out workflow steps; else executed counts are unknown.
+        run_timeout_s: working time a run may take when the agent sets none.
+    """
+
+    name: str
+    title: str
+    runs_workflow: bool
+    run_timeout_s: float
+
+    async def run(self, agent: Agent, inputs: Mapping[str, Json], ctx: RunContext) -> Json:
+        """Carry one run out and give its answer.
+
+        Raises:
+            RunError: the run ended badly; what was spent until then is recorded all the same.
+        """
+        ...

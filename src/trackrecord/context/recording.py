@@ -1,0 +1,136 @@
+"""Recording: a marker before an effect leaves, a span and a checkpoint when it is over. Measures every attempt once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from trackrecord.canonical import loads
+from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.live_run import LiveRun
+from trackrecord.context.protocols import Checkpoint
+from trackrecord.record.pricing import price
+from trackrecord.record.spans import Span, SpanStatus
+from trackrecord.record.usage import UNKNOWN, Usage
+
+
+def recording(run: LiveRun, proceed: Perform) -> Perform:
+    """Store what was tried, how it ended, how long it took and what it used."""
+
+    async def record(effect: Effect) -> Outcome:
+        started_us = run.elapsed_us()
+        is_wait = effect.kind == "wait"
+        if effect.needs_marker:
+            run.journal.append(None, _checkpoint(run, effect, started_us, None))
+            if run.is_sync or effect.effect == "unsafe":
+                await run.journal.commit()
+        if run.watcher is not None:
+            run.announce(effect.path, effect.kind, effect.model or f"{effect.plugin}.{effect.action}")
+        run.enter(is_wait=is_wait)
+        try:
+            outcome = await proceed(effect)
+        except EffectFailed as failure:
+            failure.message = run.error_text(failure.message)
+            _write_failure(run, effect, started_us, failure)
+            if effect.effect == "unsafe":
+                await run.journal.commit()
+            raise
+        except asyncio.CancelledError:
+            is_open = effect.effect == "unsafe"
+            run.write(_span(run, effect, started_us, "unknown" if is_open else "cancelled"))
+            raise
+        finally:
+            run.leave(is_wait=is_wait)
+        outcome = _scrubbed(run, outcome)
+        _write_success(run, effect, started_us, outcome)
+        if effect.effect == "unsafe":
+            await run.journal.commit()
+        return outcome
+
+    return record
+
+
+def _scrubbed(run: LiveRun, outcome: Outcome) -> Outcome:
+    """The outcome without known secrets: the engine receives just what is stored, live and resumed alike."""
+    text = run.redactor.exact(outcome.text)
+    if text == outcome.text:
+        return outcome
+    return replace(outcome, value=loads(text), text=text)
+
+
+def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outcome) -> None:
+    cost_nanos: int | None = None
+    cost_usd: str | None = None
+    usage = outcome.usage
+    if usage is not None and effect.provider is not None and effect.model is not None:
+        priced = price(effect.provider, outcome.responded_model or effect.model, usage, run.now)
+        cost_nanos = priced.cost_nanos
+        cost_usd = None if priced.cost_usd is None else str(priced.cost_usd)
+    span = Span(
+        path=effect.path,
+        attempt=effect.attempt,
+        kind=effect.kind,
+        status="ok",
+        epoch=run.epoch,
+        start_us=started_us,
+        duration_us=run.elapsed_us() - started_us,
+        purpose=effect.purpose,
+        provider=effect.provider,
+        model=effect.model,
+        responded_model=outcome.responded_model,
+        usage=usage,
+        cost_nanos=cost_nanos,
+        cost_usd=cost_usd,
+        plugin=effect.plugin,
+        action=effect.action,
+        success=outcome.success,
+        items=outcome.items,
+        attributes=outcome.attributes,
+    )
+    run.write(span, _checkpoint(run, effect, started_us, f'{{"value":{outcome.text}}}'))
+
+
+def _write_failure(run: LiveRun, effect: Effect, started_us: int, failure: EffectFailed) -> None:
+    span = _span(run, effect, started_us, failure.status, failure)
+    run.write(span, _checkpoint(run, effect, started_us, failure.stored()))
+
+
+def _span(
+    run: LiveRun, effect: Effect, started_us: int, status: SpanStatus, failure: EffectFailed | None = None
+) -> Span:
+    usage: Usage | None = None
+    if effect.kind == "model":
+        usage = failure.usage if failure is not None and failure.usage is not None else UNKNOWN
+    is_tool = effect.kind == "tool"
+    return Span(
+        path=effect.path,
+        attempt=effect.attempt,
+        kind=effect.kind,
+        status=status,
+        epoch=run.epoch,
+        start_us=started_us,
+        duration_us=run.elapsed_us() - started_us,
+        purpose=effect.purpose,
+        provider=effect.provider,
+        model=effect.model,
+        usage=usage,
+        plugin=effect.plugin,
+        action=effect.action,
+        success=False if is_tool and status == "failed" else None,
+        error_code=failure.code if failure is not None else None,
+        error_message=failure.message if failure is not None else None,
+    )
+
+
+def _checkpoint(run: LiveRun, effect: Effect, started_us: int, outcome: str | None) -> Checkpoint:
+    return Checkpoint(
+        path=effect.path,
+        attempt=effect.attempt,
+        state="started" if outcome is None else "done",
+        kind=effect.kind,
+        effect=effect.effect,
+        request_hash=effect.request_hash,
+        epoch=run.epoch,
+        start_us=started_us,
+        outcome=outcome,
+    )

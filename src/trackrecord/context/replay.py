@@ -1,0 +1,86 @@
+"""Replay: what an earlier epoch already has is not done again. Outermost wrapper; costs nothing on a first epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trackrecord.canonical import encode_clean, loads
+from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform, restore_failure
+from trackrecord.context.live_run import LiveRun
+from trackrecord.context.protocols import Checkpoint
+from trackrecord.context.retry import is_worth_another
+from trackrecord.errors import NonDeterministic
+from trackrecord.record.spans import Span
+from trackrecord.record.usage import UNKNOWN
+
+
+def replaying(run: LiveRun, proceed: Perform) -> Perform:
+    """Answer from the journal when it holds the effect's end; go on at the next attempt otherwise."""
+
+    async def replay(effect: Effect) -> Outcome:
+        past = run.checkpoints.get(effect.path)
+        if not past:
+            return await proceed(effect)
+        _check_same(effect, past)
+        interrupted = 0
+        failure: EffectFailed | None = None
+        for checkpoint in sorted(past, key=lambda one: one.attempt):
+            if checkpoint.state == "started":
+                interrupted += 1
+                _close_interrupted(run, effect, checkpoint)
+                continue
+            outcome = loads(checkpoint.outcome or "{}")
+            assert isinstance(outcome, dict)  # noqa: S101  # written by the recording wrapper; anything else is ours
+            if "value" in outcome:
+                return Outcome(value=outcome["value"], text=encode_clean(outcome["value"]))
+            stored = outcome["error"]
+            assert isinstance(stored, dict)  # noqa: S101  # as above
+            failure = restore_failure(stored)
+        last = max(one.attempt for one in past)
+        again = replace(effect, attempt=last + 1, interrupted_count=interrupted)
+        if failure is not None and not is_worth_another(replace(effect, attempt=last, interrupted_count=interrupted), failure):
+            raise failure
+        if interrupted and effect.effect == "unsafe":
+            raise _unknown_outcome(effect)
+        return await proceed(again)
+
+    return replay
+
+
+def _check_same(effect: Effect, past: list[Checkpoint]) -> None:
+    for checkpoint in past:
+        if checkpoint.kind != effect.kind or checkpoint.request_hash != effect.request_hash:
+            raise NonDeterministic(
+                f"the resumed run asks for another {effect.kind} at {effect.path!r} than before it was interrupted",
+                cure="Start a new run: the definition or a tool list has changed under this one.",
+                path=effect.path,
+            )
+
+
+def _close_interrupted(run: LiveRun, effect: Effect, checkpoint: Checkpoint) -> None:
+    run.write(
+        Span(
+            path=effect.path,
+            attempt=checkpoint.attempt,
+            kind=effect.kind,
+            status="unknown" if effect.effect == "unsafe" else "interrupted",
+            epoch=checkpoint.epoch,
+            start_us=checkpoint.start_us,
+            duration_us=0,
+            purpose=effect.purpose,
+            provider=effect.provider,
+            model=effect.model,
+            usage=UNKNOWN if effect.kind == "model" else None,
+            plugin=effect.plugin,
+            action=effect.action,
+        )
+    )
+
+
+def _unknown_outcome(effect: Effect) -> EffectFailed:
+    return EffectFailed(
+        f"{effect.plugin}.{effect.action} was interrupted and may have had its effect; it is not run again",
+        code="tool_failed",
+        is_unknown=True,
+        status="unknown",
+    )

@@ -1,0 +1,332 @@
+"""RunContext: what an engine is given. Model, tool, memory, sleep, decision, step, nested engine: each measured here.
+
+An engine that wants to be recorded has nothing to do, and cannot write a record. Step 4 and 5 of the walk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from trackrecord.canonical import Json, clean, digest, encode_clean
+from trackrecord.clock import now, stamp
+from trackrecord.context.calls import call_model, call_tool, rejected_span
+from trackrecord.context.effect import NO_BACKOFF, Backoff, Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.limits import limiting
+from trackrecord.context.live_run import LiveRun
+from trackrecord.context.protocols import MemoryStore
+from trackrecord.context.recording import recording
+from trackrecord.context.replay import replaying
+from trackrecord.context.retry import retrying
+from trackrecord.context.step import StepScope
+from trackrecord.context.timeout import timing_out
+from trackrecord.errors import ModelFailed, ToolFailed, TrackrecordError, UnknownEngine
+from trackrecord.memory.recall import Recalled, recall
+from trackrecord.models.messages import Model, ModelReply, ModelRequest, restore_reply
+from trackrecord.plugins.protocol import EffectClass
+from trackrecord.plugins.registry import Registry
+from trackrecord.record.spans import Purpose
+
+if TYPE_CHECKING:
+    from trackrecord.agent import Agent
+    from trackrecord.context.protocols import Engine
+
+_NOTHING_RECALLED = Recalled(text="", tokens=0, entry_count=0, types=())
+
+
+class Rejected(Exception):
+    """A tool call that was never made; the engine tells the model or fails the step with these words.
+
+    Attributes:
+        message: what was wrong with the call.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Keep the words."""
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool gave: `data` as plain JSON, `text` the same as canonical text."""
+
+    data: Json
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What the wiring and the runner put within a context's reach; one per run.
+
+    Attributes:
+        resolve_model: the model of a name like `scripted:file.yaml`.
+        registry: connected plugins.
+        memory: where recall reads; None when the agent has no memory.
+        engines: engines by name, for `nested`.
+        models: models already resolved in this run.
+        recalled, recall_lock: what recall gave, once it has; and who may ask first.
+    """
+
+    run: LiveRun
+    agent: Agent
+    resolve_model: Callable[[str], Model]
+    registry: Registry
+    memory: MemoryStore | None
+    engines: Mapping[str, Engine]
+    models: dict[str, Model] = field(default_factory=dict[str, Model])
+    recalled: Recalled | None = None
+    recall_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class RunContext:
+    """The one door of an engine to the outside, at one place (`prefix`) of a run."""
+
+    __slots__ = ("_around", "_perform", "_run", "prefix")
+
+    def __init__(self, around: Surroundings, *, prefix: str = "", perform: Perform | None = None) -> None:
+        """Made by the runner, and by `nested` for a place further down."""
+        self._around = around
+        self._run = around.run
+        self.prefix = prefix
+        self._perform = perform or _wrapped(around.run)
+
+    @property
+    def now(self) -> datetime:
+        """First start of the run; expressions, dates and prompts use it, so that a resumed run sees the same."""
+        return self._run.now
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+        return self._run.origin.run_id
+
+    @property
+    def registry(self) -> Registry:
+        """Connected plugins; to look at, calls go through `tool`."""
+        return self._around.registry
+
+    def path(self, relative: str) -> str:
+        """The full path of a place below this context's."""
+        return f"{self.prefix}{relative}"
+
+    def note(self, relative: str, text: str) -> None:
+        """Tell whoever watches the run; recorded nowhere."""
+        self._run.note(self.path(relative), text)
+
+    async def model(
+        self,
+        relative: str,
+        request: ModelRequest,
+        *,
+        purpose: Purpose = "work",
+        backoff: Backoff | None = None,
+        timeout_ms: int | None = None,
+    ) -> ModelReply:
+        """One reply to one request; retried for transient causes.
+
+        Raises:
+            ModelFailed: no usable reply; the attempts and what they used are recorded.
+            BudgetExceeded, LimitReached, Cancelled: the run may not go on.
+        """
+        path = self.path(relative)
+        model = self._model(request.model, path)
+        effect = Effect(
+            path=path,
+            kind="model",
+            effect="keyed",
+            request_hash=request.hash,
+            perform=call_model(model, request),
+            timeout_ms=timeout_ms or self._run.limits.model_timeout_ms,
+            backoff=backoff or self._run.backoff,
+            purpose=purpose,
+            provider=model.provider,
+            model=model.name,
+        )
+        try:
+            outcome = await self._perform(effect)
+        except EffectFailed as failure:
+            raise ModelFailed(failure.message, code=failure.code, path=path) from None
+        assert isinstance(outcome.value, dict)  # noqa: S101  # written by call_model; anything else is a fault of ours
+        return restore_reply(outcome.value)
+
+    async def tool(
+        self,
+        relative: str,
+        plugin: str,
+        action: str,
+        arguments: Json,
+        *,
+        backoff: Backoff | None = None,
+        timeout_ms: int | None = None,
+        effect_class: EffectClass | None = None,
+    ) -> ToolAnswer:
+        """One result of one action; retried for transient causes unless it is unsafe.
+
+        Raises:
+            Rejected: there is no such action, or the arguments do not fit; nothing was called.
+            ToolFailed: the call failed, or nobody knows whether it did.
+            LimitReached, Cancelled: the run may not go on.
+        """
+        path = self.path(relative)
+        bound = self._around.registry.find(plugin, action)
+        if bound is None:
+            raise self.reject(relative, plugin, action, f"there is no action {plugin}.{action}")
+        problems = bound.problems(arguments)
+        if problems or not isinstance(arguments, dict):
+            raise self.reject(relative, plugin, action, "; ".join(problems) or "the arguments are no object")
+        limits = self._run.limits
+        effect = Effect(
+            path=path,
+            kind="tool",
+            effect=effect_class or bound.action.effect,
+            request_hash=digest(f"{plugin}.{action}{encode_clean(arguments)}"),
+            perform=call_tool(bound, arguments, f"{self.run_id}:{path}", limits.tool_result_bytes),
+            timeout_ms=timeout_ms or bound.action.timeout_ms or limits.tool_timeout_ms,
+            backoff=backoff or self._run.backoff,
+            plugin=plugin,
+            action=action,
+        )
+        try:
+            outcome = await self._perform(effect)
+        except EffectFailed as failure:
+            raise ToolFailed(failure.message, code=failure.code, path=path, is_unknown=failure.is_unknown) from None
+        return ToolAnswer(outcome.value, outcome.text)
+
+    def reject(self, relative: str, plugin: str | None, action: str, reason: str) -> Rejected:
+        """Record a tool call that is not made, and give the error to raise or to tell the model."""
+        message = self._run.error_text(reason)
+        self._run.write(rejected_span(self._run, self.path(relative), plugin, action, message))
+        return Rejected(message)
+
+    async def recall(self) -> Recalled:
+        """What the agent remembers, once per run at path `recall`; empty text when it has no memory.
+
+        Raises:
+            ModelFailed: never; reading the memories failed: StoreError.
+        """
+        around = self._around
+        if around.memory is None:
+            return _NOTHING_RECALLED
+        async with around.recall_lock:
+            if around.recalled is None:
+                around.recalled = await self._recall(around.memory)
+        return around.recalled
+
+    async def sleep(self, relative: str, *, until: datetime) -> int:
+        """Wait until a moment; milliseconds waited, counted from when the wait first began.
+
+        Raises:
+            Cancelled: the run may not go on.
+        """
+        began = now()
+
+        async def wait(effect: Effect) -> Outcome:
+            del effect
+            await asyncio.sleep(max(0.0, (until - now()).total_seconds()))
+            waited_ms = max(0, round((now() - began) / timedelta(milliseconds=1)))
+            return Outcome(value=waited_ms, text=str(waited_ms))
+
+        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", stamp(until), wait)
+        value = (await self._perform(effect)).value
+        return value if isinstance(value, int) else 0
+
+    async def decide(self, relative: str, choose: Callable[[], Awaitable[Json]]) -> Json:
+        """A choice that a resumed run must not make again: the stored one when there is one, else `choose`'s."""
+
+        async def decision(effect: Effect) -> Outcome:
+            del effect
+            value = clean(await choose())
+            return Outcome(value=value, text=encode_clean(value))
+
+        return (await self._perform(self._plain_effect(f"{relative}/decision", "decision", "", decision))).value
+
+    def step(self, relative: str, step_type: str, *, attempt: int = 1) -> AbstractContextManager[StepScope]:
+        """The span of one try of a step: enter, set `items` and `status`, leave; an error leaving it is recorded."""
+        return StepScope(self._run, self.path(relative), step_type, attempt)
+
+    def skip(self, relative: str, step_type: str) -> None:
+        """Record a step that does not run."""
+        with StepScope(self._run, self.path(relative), step_type, 1) as scope:
+            scope.status = "skipped"
+
+    async def nested(self, engine: str, relative: str, agent: Agent, inputs: Mapping[str, Json]) -> Json:
+        """Another engine inside this run, under a path of its own; its spending is this run's.
+
+        Raises:
+            UnknownEngine: there is no engine of that name.
+            RunError: as that engine's `run`.
+        """
+        found = self._around.engines.get(engine)
+        if found is None:
+            raise UnknownEngine(f"there is no engine {engine!r}", cure=f"Known: {', '.join(self._around.engines)}.")
+        below = RunContext(self._around, prefix=f"{self.path(relative)}/", perform=self._perform)
+        return await found.run(agent, inputs, below)
+
+    async def _recall(self, memory: MemoryStore) -> Recalled:
+        origin, policy = self._run.origin, self._around.agent.memory
+        before = stamp(self.now)
+
+        async def read(effect: Effect) -> Outcome:
+            del effect
+            entries = await memory.entries(origin.tenant_id, origin.agent_id, origin.user_id, before=before)
+            found = recall(entries, token_budget=policy.token_budget, before=before)
+            figures: dict[str, Json] = {
+                "tokens": found.tokens,
+                "entries": found.entry_count,
+                "types": list(found.types),
+            }
+            value: dict[str, Json] = {"text": found.text, **figures}
+            return Outcome(
+                value=value,
+                text=encode_clean(value),
+                items=found.entry_count,
+                attributes={"memory": figures, "tokens_source": "estimated"},
+            )
+
+        effect = self._root_effect("recall", "recall", digest(f"{policy.token_budget} {before}"), read)
+        value = (await self._perform(effect)).value
+        assert isinstance(value, dict)  # noqa: S101  # written by `read` above
+        tokens, entries, types = value["tokens"], value["entries"], value["types"]
+        return Recalled(
+            text=str(value["text"]),
+            tokens=tokens if isinstance(tokens, int) else 0,
+            entry_count=entries if isinstance(entries, int) else 0,
+            types=tuple(str(one) for one in types) if isinstance(types, list) else (),
+        )
+
+    def _model(self, name: str, path: str) -> Model:
+        known = self._around.models.get(name)
+        if known is None:
+            try:
+                known = self._around.resolve_model(name)
+            except TrackrecordError as error:
+                raise ModelFailed(error.message, cure=error.cure, path=path) from None
+            self._around.models[name] = known
+        return known
+
+    def _plain_effect(self, relative: str, kind: str, request: str, perform: Perform) -> Effect:
+        return self._root_effect(self.path(relative), kind, digest(request), perform)
+
+    def _root_effect(self, path: str, kind: str, request_hash: str, perform: Perform) -> Effect:
+        return Effect(
+            path=path,
+            kind=kind,  # type: ignore[arg-type]  # only called with kinds of the grammar, above
+            effect="read",
+            request_hash=request_hash,
+            perform=perform,
+            backoff=NO_BACKOFF,
+        )
+
+
+def _wrapped(run: LiveRun) -> Perform:
+    async def perform(effect: Effect) -> Outcome:
+        return await effect.perform(effect)
+
+    return replaying(run, retrying(run, limiting(run, recording(run, timing_out(run, perform)))))
+
+

@@ -1,0 +1,65 @@
+"""The span of one try of a step. Pure steps cost one of these and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from trackrecord.context.live_run import LiveRun
+from trackrecord.errors import RunError
+from trackrecord.record.spans import Span, SpanStatus
+
+
+class StepScope:
+    """A step while it runs; what is set on it stands in its span.
+
+    Attributes:
+        status: how it ends when no error leaves it.
+        items: iterations, branches or items a container started; 1 for a decision; None for the rest.
+        error: the cause of a failure that a policy accepts.
+    """
+
+    __slots__ = ("_attempt", "_path", "_run", "_started_us", "_type", "error", "items", "status")
+
+    def __init__(self, run: LiveRun, path: str, step_type: str, attempt: int) -> None:
+        """Made by `RunContext.step`."""
+        self._run = run
+        self._path = path
+        self._type = step_type
+        self._attempt = attempt
+        self.status: SpanStatus = "ok"
+        self.items: int | None = None
+        self.error: RunError | None = None
+        self._started_us = 0
+
+    def __enter__(self) -> StepScope:
+        """Start the clock."""
+        self._started_us = self._run.elapsed_us()
+        if self._run.watcher is not None:
+            self._run.announce(self._path, "step", self._type)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the span; an error goes on to whoever is next."""
+        if error is not None:
+            self.status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+            if isinstance(error, RunError):
+                self.error = error
+        cause = self.error
+        self._run.write(
+            Span(
+                path=self._path,
+                attempt=self._attempt,
+                kind="step",
+                status=self.status,
+                epoch=self._run.epoch,
+                start_us=self._started_us,
+                duration_us=self._run.elapsed_us() - self._started_us,
+                step_type=self._type,
+                items=self.items,
+                error_code=None if cause is None else cause.code,
+                error_message=None if cause is None else self._run.error_text(cause.message),
+            )
+        )

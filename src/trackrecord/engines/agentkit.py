@@ -1,0 +1,215 @@
+"""AgentKit: the tool-calling loop. Model, tools, model, …, answer; every turn through the context. Step 4 of the walk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from trackrecord.agent import Agent
+from trackrecord.canonical import Json, clean, cut, dumps
+from trackrecord.context.run_context import Rejected, RunContext
+from trackrecord.engines.answers import read_answer
+from trackrecord.engines.prompts import repair_text, system_text, user_text
+from trackrecord.errors import InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, RunError, ToolFailed
+from trackrecord.models.messages import Conversation, Message, ToolRequest, ToolSpec
+from trackrecord.plugins.protocol import Plugin
+from trackrecord.plugins.registry import Registry, function_name
+
+_NOT_AN_OBJECT: Final = "the arguments must be one JSON object"
+
+
+@dataclass(frozen=True, slots=True)
+class _Toolbox:
+    """What a model may call: the functions, and which action each stands for."""
+
+    plugins: tuple[Plugin, ...]
+    specs: tuple[ToolSpec, ...]
+    targets: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What came of one call: the text for the model and a signature by which a repetition is known."""
+
+    text: str
+    is_error: bool
+    signature: tuple[str, str, str]
+
+
+class AgentKit:
+    """The engine that lets a model work with tools until it answers."""
+
+    name = "agentkit"
+    title = "AgentKit"
+    runs_workflow = False
+    run_timeout_s = 120.0
+
+    async def run(self, agent: Agent, inputs: Mapping[str, Json], ctx: RunContext) -> Json:
+        """The loop; gives the answer, checked against the output schema.
+
+        Raises:
+            ModelFailed, InvalidOutput, LoopDetected, LimitReached, BudgetExceeded, Cancelled: the run ended badly.
+        """
+        toolbox = _toolbox(agent, ctx.registry)
+        talk = await _opening(agent, inputs, ctx, toolbox)
+        loop = _Repetition(agent.limits.loop_limit)
+        is_repair, was_repaired = False, False
+        for turn in range(1, agent.limits.max_iterations + 1):
+            reply = await ctx.model(f"turn:{turn}/model", talk.request(), purpose="repair" if is_repair else "work")
+            talk.append(Message(role="assistant", text=reply.text or "", tool_requests=reply.tool_requests))
+            if not reply.tool_requests:
+                answer = read_answer(reply.text, agent.output_schema)
+                if not answer.problems:
+                    return answer.value
+                if was_repaired or turn == agent.limits.max_iterations:
+                    raise _invalid(answer.problems, ctx.path(f"turn:{turn}/model"))
+                talk.append(Message(role="user", text=repair_text(answer.problems)))
+                is_repair = was_repaired = True
+                continue
+            is_repair = False
+            for request, called in zip(
+                reply.tool_requests, await _call_all(agent, ctx, toolbox, turn, reply.tool_requests), strict=True
+            ):
+                talk.append(_tool_message(request, called))
+                loop.note(called.signature, ctx.path(f"turn:{turn}"))
+        raise LimitReached(
+            f"no answer after {agent.limits.max_iterations} turns",
+            code="max_iterations",
+            cure="Raise limits.max_iterations, or give the agent a smaller task.",
+        )
+
+
+async def _opening(agent: Agent, inputs: Mapping[str, Json], ctx: RunContext, toolbox: _Toolbox) -> Conversation:
+    memory = await ctx.recall()
+    talk = Conversation(
+        model=agent.model or "",
+        tools=toolbox.specs,
+        output_schema=agent.output_schema,
+        temperature=agent.temperature,
+        max_tokens=agent.limits.max_tokens_per_call,
+    )
+    talk.append(Message(role="system", text=system_text(agent, toolbox.plugins, memory.text, ctx.now)))
+    talk.append(Message(role="user", text=user_text(agent.prompt, inputs)))
+    return talk
+
+
+def _toolbox(agent: Agent, registry: Registry) -> _Toolbox:
+    """The functions of every required plugin that is connected; an optional one may be missing."""
+    plugins: list[Plugin] = []
+    for need in agent.plugins:
+        plugin = registry.plugins.get(need.name)
+        if plugin is not None:
+            plugins.append(plugin)
+        elif not need.is_optional:
+            raise PluginNotConnected(f"the agent requires the plugin {need.name!r}, which is not connected")
+    return _assembled(tuple(plugins))
+
+
+
+def _assembled(plugins: tuple[Plugin, ...]) -> _Toolbox:
+    targets = {
+        function_name(plugin.name, action.name): (plugin.name, action.name)
+        for plugin in plugins
+        for action in plugin.actions.values()
+    }
+    specs = tuple(
+        ToolSpec(
+            name=function_name(plugin.name, action.name),
+            description=action.description,
+            parameters=action.parameters,
+        )
+        for plugin in plugins
+        for action in plugin.actions.values()
+    )
+    return _Toolbox(plugins, specs, targets)
+
+
+async def _call_all(
+    agent: Agent, ctx: RunContext, toolbox: _Toolbox, turn: int, requests: Sequence[ToolRequest]
+) -> list[_Called]:
+    """The calls of one turn, at once but at most `max_parallel_tools`, results in the asked order."""
+    if len(requests) == 1:
+        return [await _call(agent, ctx, toolbox, f"turn:{turn}/call:1/tool", requests[0])]
+    gate = asyncio.Semaphore(agent.limits.max_parallel_tools)
+
+    async def one(place: int, request: ToolRequest) -> _Called:
+        async with gate:
+            return await _call(agent, ctx, toolbox, f"turn:{turn}/call:{place}/tool", request)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(place, request)) for place, request in enumerate(requests, 1)]
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to go on with: the run's own ending before a fault of ours."""
+    endings = [error for error in errors.exceptions if isinstance(error, RunError)]
+    return endings[0] if endings else errors.exceptions[0]
+
+
+async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, relative: str, request: ToolRequest) -> _Called:
+    arguments, reason = _arguments(request.arguments)
+    target = toolbox.targets.get(request.name)
+    try:
+        if target is None:
+            known = ", ".join(sorted(toolbox.targets)) or "none"
+            raise ctx.reject(relative, None, request.name, f"there is no tool {request.name!r}; known tools: {known}")
+        if reason is not None:
+            raise ctx.reject(relative, *target, reason)
+        answer = await ctx.tool(relative, *target, arguments)
+        text, is_error = cut(answer.text, agent.limits.tool_result_characters), False
+    except Rejected as rejected:
+        text, is_error = f"Error: the call was not made: {rejected.message}", True
+    except ToolFailed as failed:
+        doubt = " It may have had its effect all the same; do not assume either way." if failed.is_unknown else ""
+        text, is_error = f"Error: {failed.message}.{doubt}", True
+    return _Called(text, is_error, (request.name, dumps(arguments), text))
+
+
+def _arguments(written: Json) -> tuple[Json, str | None]:
+    """The arguments as an object, and what is wrong with them if they are none."""
+    if isinstance(written, str):
+        try:
+            written = clean(json.loads(written)) if written.strip() else {}
+        except (ValueError, RecursionError) as error:
+            return written, f"the arguments are not valid JSON: {error}"
+    return written, None if isinstance(written, dict) else _NOT_AN_OBJECT
+
+
+def _tool_message(request: ToolRequest, called: _Called) -> Message:
+    return Message(role="tool", text=called.text, tool_request_id=request.id, is_error=called.is_error)
+
+
+def _invalid(problems: Sequence[str], path: str) -> InvalidOutput:
+    return InvalidOutput(
+        f"the answer does not fit the output schema: {'; '.join(problems)}",
+        cure="Loosen output_schema, or say in the prompt how the answer must look.",
+        path=path,
+    )
+
+
+class _Repetition:
+    """Notices the same call giving the same result again and again, in path order within one loop."""
+
+    __slots__ = ("_count", "_last", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._last: tuple[str, str, str] | None = None
+        self._count = 0
+
+    def note(self, signature: tuple[str, str, str], path: str) -> None:
+        self._count = self._count + 1 if signature == self._last else 1
+        self._last = signature
+        if self._count >= self._most:
+            raise LoopDetected(
+                f"{signature[0]} was called {self._count} times in a row with the same arguments and the same result",
+                cure="Raise limits.loop_limit, or tell the agent what to do when a tool keeps saying the same.",
+                path=path,
+            )

@@ -1,0 +1,176 @@
+"""Steps that hold steps: conditional, loop, parallel, map. Each says in its span how many it started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trackrecord.canonical import Json, clean
+from trackrecord.context.step import StepScope
+from trackrecord.engines.orchestrator.place import Place
+from trackrecord.engines.orchestrator.window import slide
+from trackrecord.errors import LimitReached, RunError, StepFailed
+from trackrecord.workflow.references import Template
+from trackrecord.workflow.steps import MAX_ITEMS, ConditionalBody, LoopBody, MapBody, ParallelBody, Step, StepList
+
+
+async def run_conditional(place: Place, body: ConditionalBody, segment: str, span: StepScope) -> Json:
+    """One of two arms; data {result, branch}. An empty arm is a decision too."""
+    result = body.condition.holds(place.scope)
+    span.items = 1
+    branch, steps = ("then", body.then) if result else ("else", body.otherwise)
+    await place.run_list(place.below(f"{segment}/b:{branch}"), steps)
+    return {"result": result, "branch": branch}
+
+
+async def run_loop(place: Place, step: Step, body: LoopBody, segment: str, span: StepScope) -> Json:
+    """The outputs of the iterations, in order."""
+    if body.while_ is not None:
+        return await _run_while(place, step, body, segment, span)
+    items = _items(place, step, body.over)
+    if len(items) > body.max_iterations:
+        raise _too_many(place, step, f"{len(items):,} items", body.max_iterations)
+    span.items = 0
+
+    async def iterate(index: int) -> Json:
+        span.items = (span.items or 0) + 1
+        return await _body(place, f"{segment}/i:{index + 1}", body.steps, _bound(body.as_, items[index], index))
+
+    return await slide(len(items), body.concurrency, iterate)
+
+
+async def _run_while(place: Place, step: Step, body: LoopBody, segment: str, span: StepScope) -> Json:
+    """Iterations while the condition holds; it sees the steps of the iteration before."""
+    outputs: list[Json] = []
+    span.items = 0
+    seen = place.below(segment, {"index": 0})
+    while body.while_ is not None and body.while_.holds(seen.scope):
+        index = len(outputs)
+        if index >= body.max_iterations:
+            raise _too_many(place, step, "its condition still holds", body.max_iterations)
+        span.items = index + 1
+        inner = place.below(f"{segment}/i:{index + 1}", {"index": index})
+        outputs.append(await place.run_list(inner, body.steps))
+        seen = inner
+        seen.scope["index"] = index + 1
+        await place.pulse.beat()
+    return outputs
+
+
+async def run_parallel(place: Place, body: ParallelBody, segment: str, span: StepScope) -> Json:
+    """Every branch's last data, by branch name."""
+    span.items = 0
+    width = body.max_concurrency or place.agent.limits.max_parallel_steps
+
+    async def branch(index: int) -> Json:
+        name, steps = body.branches[index]
+        span.items = (span.items or 0) + 1
+        return await _body(place, f"{segment}/b:{name}", steps, {})
+
+    results = await slide(len(body.branches), width, branch)
+    return {name: result for (name, _), result in zip(body.branches, results, strict=True)}
+
+
+async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: StepScope) -> Json:
+    """The collected results of every item, errors beside them when they are to be kept."""
+    items = _items(place, step, body.over)
+    if len(items) > MAX_ITEMS:
+        raise _too_many(place, step, f"{len(items):,} items", MAX_ITEMS)
+    errors: list[Json] = []
+    span.items = 0
+
+    async def one(index: int) -> Json:
+        span.items = (span.items or 0) + 1
+        try:
+            return await _body(place, f"{segment}/i:{index + 1}", body.steps, _bound(body.as_, items[index], index))
+        except RunError as error:
+            if body.on_item_error == "fail" or not error.is_tolerable:
+                raise
+            errors.append({"index": index, "code": error.code, "message": error.message})
+            return None
+
+    width = body.max_concurrency or place.agent.limits.max_parallel_steps
+    results = await slide(len(items), width, one)
+    if body.on_item_error == "fail":
+        return _collected(place, step, body, results)
+    failed = {error["index"] for error in errors if isinstance(error, dict)}
+    kept = [result for index, result in enumerate(results) if index not in failed]
+    ordered = sorted(errors, key=lambda error: int(str(error["index"])) if isinstance(error, dict) else 0)
+    return {"results": _collected(place, step, body, kept), "errors": ordered}
+
+
+async def _body(place: Place, segments: str, steps: StepList, bound: Mapping[str, object]) -> Json:
+    await place.pulse.beat()
+    return await place.run_list(place.below(segments, bound), steps)
+
+
+def _bound(name: str, item: Json, index: int) -> dict[str, object]:
+    return {"item": item, name: item, "index": index}
+
+
+def _items(place: Place, step: Step, over: Template | None) -> list[Json]:
+    value = clean(over.render(place.scope)) if over is not None else None
+    if isinstance(value, list):
+        return value
+    raise StepFailed(
+        f"step {step.id!r}: `over` gives {_kind(value)}, not a list",
+        cure="Point `over` at a list, like {{ steps.fetch.data.items }}.",
+        path=_path(place, step),
+    )
+
+
+def _collected(place: Place, step: Step, body: MapBody, results: list[Json]) -> Json:
+    match body.collect:
+        case "list":
+            return results
+        case "flatten":
+            return [part for result in results for part in (result if isinstance(result, list) else [result])]
+        case "merge":
+            merged: dict[str, Json] = {}
+            for result in results:
+                if not isinstance(result, dict):
+                    raise _uncollectable(place, step, "merge", "objects", result)
+                merged |= result
+            return merged
+        case "sum":
+            total: int | float = 0
+            for result in results:
+                if isinstance(result, bool) or not isinstance(result, int | float):
+                    raise _uncollectable(place, step, "sum", "numbers", result)
+                total += result
+            return total
+
+
+def _too_many(place: Place, step: Step, what: str, most: int) -> LimitReached:
+    return LimitReached(
+        f"step {step.id!r}: {what}, at most {most:,} are allowed",
+        cure="Raise max_iterations, or cut the work into several runs.",
+        path=_path(place, step),
+    )
+
+
+def _uncollectable(place: Place, step: Step, how: str, wanted: str, result: Json) -> StepFailed:
+    return StepFailed(
+        f"step {step.id!r}: collect: {how} takes {wanted}, an item gave {_kind(result)}",
+        cure="Let the last inner step give the right kind, or use collect: list.",
+        path=_path(place, step),
+    )
+
+
+def _kind(value: Json) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+
+
+def _path(place: Place, step: Step) -> str:
+    return place.ctx.path(f"{place.above}s:{step.id}")

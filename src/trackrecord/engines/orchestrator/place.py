@@ -1,0 +1,101 @@
+"""Where a step stands: its context, the path above it, and what its expressions may see. No scheduling, no effects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from trackrecord.agent import Agent
+from trackrecord.canonical import Json
+from trackrecord.context.run_context import RunContext
+from trackrecord.workflow.steps import StepList
+
+_STEPS_PER_BREATH: Final = 64
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Lets other work on the event loop breathe while pure steps follow one another without waiting for anything."""
+
+    _steps: int = 0
+
+    async def beat(self) -> None:
+        """Count a step; every so often, wait once."""
+        self._steps += 1
+        if self._steps % _STEPS_PER_BREATH == 0:
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One scope of a run.
+
+    Attributes:
+        above: path of the scope below the context's own, with its trailing `/`; empty at the top.
+        scope: roots that expressions see: inputs, steps, vars, item, index, run, env, now.
+        steps: results of this scope's steps and of those around it, by id.
+        names: values bound by `output`, of this scope and those around it.
+        run_list: runs a list of steps at a place and gives the last step's data.
+    """
+
+    ctx: RunContext
+    agent: Agent
+    inputs: Mapping[str, Json]
+    above: str
+    scope: dict[str, object]
+    steps: ChainMap[str, dict[str, Json]]
+    names: ChainMap[str, Json]
+    run_list: RunList
+    pulse: Pulse = field(default_factory=Pulse)
+
+    def below(self, segments: str, bound: Mapping[str, object] | None = None) -> Place:
+        """The scope of a body: sees everything here, what it adds stays inside."""
+        steps = self.steps.new_child()
+        names = self.names.new_child()
+        scope = {**self.scope, **(bound or {}), "steps": steps, "vars": names}
+        return Place(
+            self.ctx,
+            self.agent,
+            self.inputs,
+            f"{self.above}{segments}/",
+            scope,
+            steps,
+            names,
+            self.run_list,
+            self.pulse,
+        )
+
+    def at(self, segments: str) -> Place:
+        """The same scope under another path: a step in its second try, a fallback under its step."""
+        return Place(
+            self.ctx,
+            self.agent,
+            self.inputs,
+            f"{self.above}{segments}/",
+            self.scope,
+            self.steps,
+            self.names,
+            self.run_list,
+            self.pulse,
+        )
+
+
+RunList = Callable[[Place, StepList], Awaitable[Json]]
+
+
+def outermost(ctx: RunContext, agent: Agent, inputs: Mapping[str, Json], run_list: RunList) -> Place:
+    """The scope of the whole workflow."""
+    steps: ChainMap[str, dict[str, Json]] = ChainMap({})
+    names: ChainMap[str, Json] = ChainMap({})
+    scope: dict[str, object] = {
+        "inputs": dict(inputs),
+        "steps": steps,
+        "vars": names,
+        "run": {"id": ctx.run_id, "agent": agent.name},
+        "env": {},
+        "now": ctx.now,
+    }
+    return Place(ctx, agent, inputs, "", scope, steps, names, run_list)

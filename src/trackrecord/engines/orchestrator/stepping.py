@@ -1,0 +1,120 @@
+"""One step from its `if` to its result: tries, timeout, what a failure does, fallback. The bodies do the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from trackrecord.canonical import Json
+from trackrecord.context.retry import pause_s
+from trackrecord.context.step import StepScope
+from trackrecord.engines.orchestrator.bodies import backoff, run_body
+from trackrecord.engines.orchestrator.place import Place
+from trackrecord.errors import InvalidOutput, RunError, StepFailed
+from trackrecord.json_schema import compile_schema
+from trackrecord.workflow.expressions import ExpressionError
+from trackrecord.workflow.steps import Step
+
+_SKIPPED: Mapping[str, Json] = {"data": None, "status": "skipped", "error": None}
+_EFFECT_STEPS = frozenset({"action", "llm"})
+
+
+async def run_step(place: Place, step: Step) -> dict[str, Json]:
+    """What later expressions see of the step: data, status (`completed`, `failed` or `skipped`) and error.
+
+    Raises:
+        RunError: the step failed and nothing tolerated it.
+    """
+    relative = f"{place.above}s:{step.id}"
+    if _is_cut_off(place, step):
+        place.ctx.skip(relative, step.type)
+        return dict(_SKIPPED)
+    with place.ctx.step(relative, step.type) as span:
+        if step.condition is not None and not _holds(step, place):
+            span.status = "skipped"
+            return dict(_SKIPPED)
+        data, error = await _try(place, step, 1, span)
+    attempt = 1
+    while error is not None and _is_retried(step, error, attempt):
+        await asyncio.sleep(pause_s(backoff(step.retry), attempt, None))
+        attempt += 1
+        with place.ctx.step(relative, step.type, attempt=attempt) as span:
+            data, error = await _try(place, step, attempt, span)
+    if error is None:
+        return {"data": data, "status": "completed", "error": None}
+    if step.on_error == "fail":
+        raise error
+    if step.fallback is not None:
+        under = place.at(f"s:{step.id}")
+        data = (await run_step(under, step.fallback))["data"]
+    return {"data": data, "status": "failed", "error": {"code": error.code, "message": error.message}}
+
+
+def _is_cut_off(place: Place, step: Step) -> bool:
+    """Whether every declared dependency was skipped; steps that merely follow one another do not depend."""
+    return bool(step.depends_on) and all(place.steps[before]["status"] == "skipped" for before in step.depends_on)
+
+
+def _holds(step: Step, place: Place) -> bool:
+    try:
+        return step.condition is None or step.condition.holds(place.scope)
+    except ExpressionError as error:
+        raise _own_failure(place, step, error) from None
+
+
+async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple[Json, RunError | None]:
+    """One try: its data, or the failure that a policy of the step may deal with; others are raised.
+
+    An error that will be raised in the end leaves through the span, so that it stands there as `failed`.
+    """
+    try:
+        return await _work(place, step, attempt, span), None
+    except RunError as error:
+        if not error.is_tolerable:
+            raise
+        span.error = error
+        span.status = "failed" if step.on_error == "fail" or _is_retried(step, error, attempt) else "tolerated"
+        return None, error
+
+
+async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json:
+    segment = f"s:{step.id}" if attempt == 1 else f"s:{step.id}/try:{attempt}"
+    try:
+        if step.timeout_ms is None or step.type in _EFFECT_STEPS:
+            data = await run_body(place, step, segment, span)
+        else:
+            async with asyncio.timeout(step.timeout_ms / 1000) as timer:
+                data = await run_body(place, step, segment, span)
+    except ExpressionError as error:
+        raise _own_failure(place, step, error) from None
+    except TimeoutError:
+        if not timer.expired():  # pyright: ignore[reportPossiblyUnboundVariable]  # without a timer nothing raises it
+            raise
+        message = f"step {step.id!r} took longer than its {step.timeout_ms} ms"
+        raise StepFailed(message, path=place.ctx.path(f"{place.above}s:{step.id}")) from None
+    if step.output_schema is None or step.type in ("llm", "agent"):
+        return data  # those two check their answers themselves
+    return _checked(place, step, data)
+
+
+def _checked(place: Place, step: Step, data: Json) -> Json:
+    problems = compile_schema(step.output_schema or {}).problems(data)
+    if problems:
+        raise InvalidOutput(
+            f"the data of step {step.id!r} does not fit its output_schema: {'; '.join(problems)}",
+            path=place.ctx.path(f"{place.above}s:{step.id}"),
+        )
+    return data
+
+
+def _own_failure(place: Place, step: Step, error: ExpressionError) -> StepFailed:
+    message = f"step {step.id!r}: {error.message}"
+    return StepFailed(message, cure=error.cure, path=place.ctx.path(f"{place.above}s:{step.id}"))
+
+
+def _is_retried(step: Step, error: RunError, attempt: int) -> bool:
+    """Whether a whole step is run again: effects retry in the context, the rest only by a policy of its own."""
+    policy = step.retry
+    if policy is None or step.type in _EFFECT_STEPS or attempt >= policy.max_attempts or not error.is_tolerable:
+        return False
+    return not policy.on or error.code in policy.on

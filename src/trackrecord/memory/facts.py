@@ -1,0 +1,31 @@
+"""Facts of a finished run, taken from its record for the summary. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from trackrecord.memory.summary import RunFacts
+from trackrecord.record.record import Record
+
+
+def facts_of(record: Record, *, answer: str | None) -> RunFacts:
+    """What the summary of a finished run is made of; `answer` is None when its contents may not be kept.
+
+    Raises:
+        ValueError: the run has not ended.
+    """
+    ending, measures = record.ending, record.measures
+    if ending is None:
+        raise ValueError(f"run {record.origin.run_id!r} has not ended; only a finished run is summarised")
+    made = [use for use in measures.tool_calls if not use.was_rejected]
+    return RunFacts(
+        status=ending.status,
+        error_code=ending.error_code,
+        error_message=ending.error_message,
+        turns=measures.iterations_count,
+        tool_calls=Counter(f"{use.plugin}.{use.action}" for use in made),
+        failed_tool_calls=sum(1 for use in made if use.error_code is not None),
+        tolerated_steps=measures.steps.tolerated,
+        tokens=measures.tokens.total,
+        answer=answer,
+    )

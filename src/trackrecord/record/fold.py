@@ -1,0 +1,308 @@
+"""The fold: spans in, measures out (step 6 of the walk). The only place where a run's numbers are added up.
+
+Pure and order-free: any interleaving of parallel branches gives the same measures, and any prefix of a run gives a
+valid partial record. Every count is kept by structural path, so no nesting can double a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from trackrecord.clock import moment
+from trackrecord.record.measures import (
+    Executed,
+    Measures,
+    MemoryUse,
+    ModelUse,
+    StepCounts,
+    Tokens,
+    ToolUse,
+)
+from trackrecord.record.spans import EFFECT_KINDS, Span, instance, path_key
+
+_DECISIONS = frozenset({"conditional", "switch"})
+_PARALLEL = frozenset({"parallel", "map"})
+
+
+def fold(spans: Iterable[Span]) -> Measures:
+    """The measures of these spans; each (path, attempt) is expected once."""
+    tally = Tally()
+    for span in spans:
+        tally.add(span)
+    return tally.measures()
+
+
+@dataclass(slots=True)
+class _Sum:
+    """A sum of figures that may be unknown."""
+
+    known: int = 0
+    known_count: int = 0
+
+    def add(self, figure: int | None) -> None:
+        if figure is not None:
+            self.known += figure
+            self.known_count += 1
+
+    def value(self, attempts: int) -> int | None:
+        """The sum; None when there were attempts and none of them said."""
+        return self.known if self.known_count or not attempts else None
+
+
+@dataclass(slots=True)
+class _ModelSum:
+    first_path: tuple[tuple[str, int], ...]
+    calls: int = 0
+    tokens: _Sum = field(default_factory=_Sum)
+    cost: _Sum = field(default_factory=_Sum)
+
+    def add(self, span: Span, key: tuple[tuple[str, int], ...]) -> None:
+        self.first_path = min(self.first_path, key)
+        self.calls += 1
+        self.tokens.add(span.usage.total_tokens if span.usage else None)
+        self.cost.add(span.cost_nanos)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running fold of one run: `add` each finished span, ask `measures` at any time."""
+
+    span_count: int = 0
+    _input: _Sum = field(default_factory=_Sum)
+    _output: _Sum = field(default_factory=_Sum)
+    _cache_read: _Sum = field(default_factory=_Sum)
+    _cache_write: _Sum = field(default_factory=_Sum)
+    _reasoning: _Sum = field(default_factory=_Sum)
+    _cost: _Sum = field(default_factory=_Sum)
+    _model_calls: int = 0
+    _incomplete_calls: int = 0
+    _turns: int = 0
+    _models: dict[tuple[str, str, str | None], _ModelSum] = field(
+        default_factory=dict[tuple[str, str, str | None], _ModelSum]
+    )
+    _work: dict[tuple[str, str], _ModelSum] = field(default_factory=dict[tuple[str, str], _ModelSum])
+    _later_tries: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    _interrupted: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    _unknown: int = 0
+    _tools: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
+    _steps: dict[str, tuple[str, int, str]] = field(default_factory=dict[str, tuple[str, int, str]])
+    _decisions: int = 0
+    _iterations: int = 0
+    _parallel: int = 0
+    _memory: MemoryUse = field(default_factory=MemoryUse)
+    _waited_us: int = 0
+    _epochs: list[Span] = field(default_factory=list[Span])
+
+    @property
+    def known_tokens(self) -> int:
+        """Input plus output known so far; what the token limit is held against."""
+        return self._input.known + self._output.known
+
+    @property
+    def known_cost_nanos(self) -> int:
+        """Nano-dollars known so far; what the cost limit is held against."""
+        return self._cost.known
+
+    def add(self, span: Span) -> None:
+        """Take one finished span in; constant time."""
+        self.span_count += 1
+        if span.attempt > 1 and (span.kind in EFFECT_KINDS or span.kind == "step"):
+            self._later_tries.add((span.path, span.attempt))
+        if span.status == "interrupted":
+            self._interrupted.add((span.path, span.attempt))
+        elif span.status == "unknown":
+            self._unknown += 1
+        match span.kind:
+            case "model":
+                self._add_model(span)
+            case "tool":
+                self._tools.setdefault(span.path, []).append(span)
+            case "step":
+                self._add_step(span)
+            case "recall":
+                self._memory = _memory_of(span)
+            case "wait":
+                self._waited_us += span.duration_us
+            case "epoch":
+                self._epochs.append(span)
+            case _:
+                pass
+
+    def measures(self) -> Measures:
+        """The measures of everything added so far."""
+        calls = self._model_calls
+        provider, model = self._primary()
+        tools = tuple(_tool_use(spans) for _, spans in sorted(self._tools.items(), key=lambda item: path_key(item[0])))
+        called = [spans for spans in self._tools.values() if spans[0].status != "rejected"]
+        return Measures(
+            tokens=Tokens(
+                input=self._input.value(calls),
+                output=self._output.value(calls),
+                cache_read=self._cache_read.value(calls),
+                cache_write=self._cache_write.value(calls),
+                reasoning=self._reasoning.value(calls),
+            ),
+            iterations_count=self._turns,
+            model_calls_count=calls,
+            priced_calls_count=self._cost.known_count,
+            cost_nanos=self._cost.value(calls),
+            retry_count=self._retries(),
+            interruptions_count=len(self._interrupted),
+            unknown_count=self._unknown,
+            tool_calls_count=len(called),
+            tool_calls_rejected_count=len(self._tools) - len(called),
+            tool_orchestration_us=_covered_us(span for spans in called for span in spans),
+            tool_calls=tools,
+            plugins_used=tuple(sorted({span.plugin for spans in called for span in spans if span.plugin})),
+            models=self._model_uses(),
+            provider=provider,
+            model=model,
+            steps=self._step_counts(),
+            executed=self._executed(),
+            memory=self._memory,
+            duration_us=_elapsed_us(self._epochs),
+            waited_us=self._waited_us,
+            usage_complete=self._incomplete_calls == 0,
+            span_count=self.span_count,
+        )
+
+    def _add_model(self, span: Span) -> None:
+        usage = span.usage
+        self._model_calls += 1
+        if usage is not None:
+            self._input.add(usage.input_tokens)
+            self._output.add(usage.output_tokens)
+            self._cache_read.add(usage.cache_read_tokens)
+            self._cache_write.add(usage.cache_write_tokens)
+            self._reasoning.add(usage.reasoning_tokens)
+        if usage is None or not usage.is_complete:
+            self._incomplete_calls += 1
+        self._cost.add(span.cost_nanos)
+        is_work = span.purpose in ("work", "repair")
+        if is_work and span.status == "ok":
+            self._turns += 1
+        key = path_key(span.path)
+        provider, model = span.provider or "", span.model or ""
+        use = self._models.setdefault((provider, model, span.responded_model), _ModelSum(key))
+        use.add(span, key)
+        if is_work:
+            self._work.setdefault((provider, model), _ModelSum(key)).add(span, key)
+
+    def _add_step(self, span: Span) -> None:
+        where = instance(span.path)
+        last = self._steps.get(where)
+        if last is None or _tries(span.path, span.attempt) > _tries(last[0], last[1]):
+            self._steps[where] = (span.path, span.attempt, span.status)
+        started = span.items or 0
+        if span.step_type in _DECISIONS:
+            self._decisions += started
+        elif span.step_type == "loop":
+            self._iterations += started
+        elif span.step_type in _PARALLEL:
+            self._parallel += started
+
+    def _retries(self) -> int:
+        after_interruption = sum(1 for path, attempt in self._interrupted if (path, attempt + 1) in self._later_tries)
+        return len(self._later_tries) - after_interruption
+
+    def _primary(self) -> tuple[str | None, str | None]:
+        if not self._work:
+            return None, None
+        (provider, model), _ = min(self._work.items(), key=lambda item: (-item[1].tokens.known, item[1].first_path))
+        return provider, model
+
+    def _model_uses(self) -> tuple[ModelUse, ...]:
+        ordered = sorted(self._models.items(), key=lambda item: (item[1].first_path, item[0][:2], item[0][2] or ""))
+        return tuple(
+            ModelUse(
+                provider=provider,
+                requested=requested,
+                responded=responded,
+                call_count=use.calls,
+                tokens=use.tokens.value(use.calls),
+                cost_nanos=use.cost.value(use.calls),
+            )
+            for (provider, requested, responded), use in ordered
+        )
+
+    def _step_counts(self) -> StepCounts:
+        endings = [status for _, _, status in self._steps.values()]
+        completed, tolerated, skipped = (endings.count(status) for status in ("ok", "tolerated", "skipped"))
+        return StepCounts(
+            completed=completed,
+            tolerated=tolerated,
+            skipped=skipped,
+            failed=len(endings) - completed - tolerated - skipped,
+        )
+
+    def _executed(self) -> Executed:
+        ran = sum(1 for _, _, status in self._steps.values() if status != "skipped")
+        return Executed(
+            steps=ran, branches=self._decisions, loop_iterations=self._iterations, parallel=self._parallel
+        )
+
+
+def _tries(path: str, attempt: int) -> list[int]:
+    """The try of every step on the path, outermost first; ordered as they happened."""
+    tries: list[int] = []
+    for segment in path.split("/"):
+        if segment.startswith("s:"):
+            tries.append(1)
+        elif segment.startswith("try:"):
+            tries[-1] = int(segment[4:])
+    tries[-1:] = [attempt]
+    return tries
+
+
+def _memory_of(span: Span) -> MemoryUse:
+    figures = span.attributes.get("memory")
+    if not isinstance(figures, dict):
+        return MemoryUse()
+    tokens, entries, types = figures.get("tokens"), figures.get("entries"), figures.get("types")
+    return MemoryUse(
+        tokens=tokens if isinstance(tokens, int) else 0,
+        entry_count=entries if isinstance(entries, int) else 0,
+        types=tuple(sorted(str(one) for one in types)) if isinstance(types, list) else (),
+    )
+
+
+def _tool_use(spans: list[Span]) -> ToolUse:
+    last = max(spans, key=lambda span: span.attempt)
+    was_rejected = last.status == "rejected"
+    return ToolUse(
+        path=last.path,
+        plugin=last.plugin,
+        action=last.action,
+        success=last.success,
+        was_rejected=was_rejected,
+        attempt_count=0 if was_rejected else len(spans),
+        items=last.items,
+        duration_us=sum(span.duration_us for span in spans),
+        error_code=last.error_code,
+        error_message=last.error_message,
+    )
+
+
+def _covered_us(spans: Iterable[Span]) -> int:
+    """Length of the union of the spans' intervals, each epoch by itself."""
+    covered, open_epoch, open_end = 0, 0, 0
+    for epoch, start, end in sorted((span.epoch, span.start_us, span.start_us + span.duration_us) for span in spans):
+        if epoch != open_epoch:
+            open_epoch, open_end = epoch, 0
+        covered += max(0, end - max(start, open_end))
+        open_end = max(open_end, end)
+    return covered
+
+
+def _elapsed_us(epochs: list[Span]) -> int:
+    """Monotonic time of the epochs plus the gaps between them by the database clock; 0 before the first has ended."""
+    total, previous_end = 0, None
+    for span in sorted(epochs, key=lambda span: span.epoch):
+        began_at = span.attributes.get("began_at")
+        began_us = int(moment(str(began_at)).timestamp() * 1_000_000) if began_at is not None else None
+        if previous_end is not None and began_us is not None:
+            total += max(0, began_us - previous_end)
+        total += span.duration_us
+        previous_end = None if began_us is None else began_us + span.duration_us
+    return total

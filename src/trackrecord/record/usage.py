@@ -1,0 +1,62 @@
+"""Token figures of one model attempt, each with where it comes from. The only place where usage is defined.
+
+A parent never carries its children's usage: totals are derived from these by the fold (rule 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from trackrecord.canonical import MAX_INT
+
+Provenance = Literal["reported", "estimated", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one model attempt, as the provider counted them; None means the provider did not say.
+
+    Attributes:
+        input_tokens: everything sent, cache reads and writes included.
+        output_tokens: everything produced, reasoning included.
+        cache_read_tokens: the part of input read from a cache.
+        cache_write_tokens: the part of input written to a cache.
+        reasoning_tokens: the part of output spent on reasoning.
+        provenance: `reported` by the provider, `estimated` by us, or `unknown`; of every figure that is not None.
+        raw: what the provider said when it made no sense (negative, fractional, absurd); None otherwise.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    provenance: Provenance = "reported"
+    raw: str | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input plus output as far as known; None when neither is."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both input and output are known."""
+        return self.input_tokens is not None and self.output_tokens is not None
+
+    def source(self, figure: int | None) -> Provenance:
+        """Where a figure of this usage comes from; `unknown` for None."""
+        return "unknown" if figure is None else self.provenance
+
+
+UNKNOWN: Final = Usage(provenance="unknown")
+
+
+def read(value: object) -> int | None:
+    """A token count as a provider may write it: a whole number from 0 to 2^53, else None (kept raw by the caller)."""
+    if type(value) is not int or not 0 <= value <= MAX_INT:
+        return None
+    return value

@@ -1,0 +1,312 @@
+"""START HERE: the walk of one run, from request to response.
+
+Every run of every engine takes these steps and no other: request, admission, dispatch, engine, spans, fold, finish,
+exporters, response. Alone calls `store.accept`, `store.begin` and `store.finish`. Never measures anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from trackrecord.admission import Admitted, Request, Standing, decide
+from trackrecord.agent import Agent, PayloadChoice
+from trackrecord.canonical import Json, clean, cut, digest, encode_clean
+from trackrecord.clock import moment, new_id
+from trackrecord.context.calls import describe
+from trackrecord.context.effect import Backoff
+from trackrecord.context.live_run import LiveRun, Watcher
+from trackrecord.context.protocols import Engine
+from trackrecord.context.run_context import RunContext, Surroundings
+from trackrecord.errors import Cancelled, InternalError, RunError, StoreError, TimedOut, TrackrecordError
+from trackrecord.memory.entries import expires_at
+from trackrecord.memory.facts import facts_of
+from trackrecord.memory.summary import summarise
+from trackrecord.models.messages import Model
+from trackrecord.plugins.registry import Registry
+from trackrecord.record.closing import close, minimal
+from trackrecord.record.record import Ending, Origin, Record
+from trackrecord.record.redact import Redactor
+from trackrecord.record.rows import rows
+from trackrecord.record.spans import Span
+from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, Durability, FinishedRun, Memory, Payload, Store
+
+CancelCode = Literal["user", "signal"]
+MAX_PAYLOAD_BYTES = 1 << 20
+MAX_ANSWER_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run that has ended: its record and its answer.
+
+    Attributes:
+        record: the complete record, as stored.
+        output: the answer; None when there was none.
+    """
+
+    record: Record
+    output: Json
+
+    @property
+    def id(self) -> str:
+        """Id of the run."""
+        return self.record.origin.run_id
+
+    @property
+    def status(self) -> str:
+        """Terminal state."""
+        return "running" if self.record.ending is None else self.record.ending.status
+
+    def raise_for_status(self) -> None:
+        """Raise when the run did not complete.
+
+        Raises:
+            RunError: with the record's error_code and message.
+        """
+        ending = self.record.ending
+        if ending is not None and ending.status != "completed":
+            raise RunError(ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or "")
+
+
+@dataclass(slots=True)
+class Started:
+    """A run under way: await `task` for its end, `cancel` to end it early."""
+
+    run_id: str
+    task: asyncio.Task[Run] = field(init=False)
+    cancel_code: CancelCode | None = None
+    _live: LiveRun | None = None
+    _work: asyncio.Task[Ending] | None = None
+
+    def cancel(self, code: CancelCode = "user") -> None:
+        """Stop the run at its next await; what it has spent is recorded. Does nothing once it has ended."""
+        self.cancel_code = self.cancel_code or code
+        if self._live is not None and self._live.cancel_code is None:
+            self._live.cancel_code = self.cancel_code
+            if self._work is not None:
+                self._work.cancel()
+
+    def attach(self, live: LiveRun, work: asyncio.Task[Ending]) -> None:
+        """Tie the run's live state to this handle; a wish to cancel that came early is carried out now."""
+        self._live, self._work = live, work
+        if self.cancel_code is not None:
+            self.cancel(self.cancel_code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Carries runs out; made by the wiring from a store, engines, models and plugins.
+
+    Attributes:
+        resolve_model: the model of a name, seen from an agent's own folder.
+        default_model: the installation's model; None when it names none.
+        redactor: knows the secrets of this process.
+    """
+
+    store: Store
+    engines: Mapping[str, Engine]
+    registry: Registry
+    resolve_model: Callable[[str, Agent], Model]
+    redactor: Redactor
+    durability: Durability
+    backoff: Backoff = Backoff()
+    default_model: str | None = None
+
+    async def run(self, request: Request, *, watcher: Watcher | None = None) -> Run:
+        """One run from request to response; a failed run is returned, not raised.
+
+        Raises:
+            RequestError, Refused: it never became a run.
+            StoreError: its record could not be kept.
+            CancelledError: the caller's own task was cancelled; the run is cancelled and recorded first.
+        """
+        started = self.start(request, watcher=watcher)
+        try:
+            return await asyncio.shield(started.task)
+        except asyncio.CancelledError:
+            started.cancel("user")
+            await asyncio.wait({started.task})
+            raise
+
+    def start(self, request: Request, *, watcher: Watcher | None = None) -> Started:
+        """Begin a run and give a handle to it; admission is decided before this returns.
+
+        Raises:
+            RequestError, Refused: it never became a run.
+        """
+        admitted = decide(request, self._standing())
+        started = Started(new_id())
+        started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
+        return started
+
+    async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
+        origin = self._origin(admitted, started.run_id)
+        accepting = self.store.accept(self._accepted(admitted, origin))
+        begun = await self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
+        await accepting
+        live = self._live(admitted, replace(origin, now=begun.now), begun, watcher)
+        work = asyncio.get_running_loop().create_task(self._carry(admitted, live))
+        started.attach(live, work)
+        ending = await work
+        epoch = _epoch_span(begun, live.elapsed_us())
+        live.tally.add(epoch)
+        record = close(live.origin, ending, live.tally.measures(), begun.epoch)
+        await self.store.finish(self._finished(admitted, begun, record, epoch))
+        return Run(record=record, output=ending.output)
+
+    async def _carry(self, admitted: Admitted, live: LiveRun) -> Ending:
+        """Step 4: the engine, under the run's timeout; whatever it does becomes an ending."""
+        engine = self.engines[admitted.engine]
+        seconds = admitted.agent.limits.run_timeout_s or engine.run_timeout_s
+        try:
+            live.check_cancelled()
+            async with asyncio.timeout(seconds) as live.timeout:
+                output = await engine.run(admitted.agent, admitted.inputs, self._context(admitted, live))
+        except StoreError:
+            raise
+        except BaseException as error:
+            cause = _cause(error, live, seconds)
+            return Ending(
+                status=cause.status,
+                error_code=cause.code,
+                error_message=live.error_text(cause.message),
+                error_path=cause.path or None,
+            )
+        return Ending(status="completed", output=clean(output))
+
+    def _standing(self) -> Standing:
+        return Standing(
+            engines={name: engine.runs_workflow for name, engine in self.engines.items()},
+            plugins=tuple(self.registry.plugins),
+            default_model=self.default_model,
+        )
+
+    def _origin(self, admitted: Admitted, run_id: str) -> Origin:
+        request, agent, engine = admitted.request, admitted.agent, self.engines[admitted.engine]
+        return Origin(
+            tenant_id=request.tenant_id,
+            run_id=run_id,
+            agent_id=agent.id,
+            user_id=request.user_id,
+            agent_name=agent.name,
+            agent_version=agent.version,
+            engine=engine.name,
+            engine_title=engine.title,
+            runs_workflow=engine.runs_workflow,
+            execution_type=request.execution_type,
+            declared=agent.design,
+            plugins_required=tuple(need.name for need in agent.plugins),
+            input_count=len(admitted.inputs),
+        )
+
+    def _accepted(self, admitted: Admitted, origin: Origin) -> AcceptedRun:
+        agent = admitted.agent
+        version = AgentVersion(
+            tenant_id=origin.tenant_id,
+            agent_id=agent.id,
+            user_id=origin.user_id,
+            name=agent.name,
+            description=agent.description,
+            status=agent.status,
+            definition=agent.definition,
+            version=agent.version,
+            design=agent.design,
+        )
+        return AcceptedRun(
+            origin=origin, agent=version, input=self._payload("input", admitted.inputs_text, agent.payloads.inputs)
+        )
+
+    def _live(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:
+        live = LiveRun(
+            origin=origin,
+            limits=admitted.agent.limits,
+            epoch=begun.epoch,
+            now=moment(begun.now),
+            journal=self.store.journal(begun, self.durability),
+            is_sync=self.durability == "sync",
+            redactor=self.redactor,
+            backoff=self.backoff,
+            watcher=watcher,
+        )
+        live.resume(begun.spans, begun.checkpoints)
+        return live
+
+    def _context(self, admitted: Admitted, live: LiveRun) -> RunContext:
+        agent = admitted.agent
+        around = Surroundings(
+            run=live,
+            agent=agent,
+            resolve_model=lambda name: self.resolve_model(name, agent),
+            registry=self.registry,
+            memory=self.store.memory if agent.memory.is_enabled else None,
+            engines=self.engines,
+        )
+        return RunContext(around)
+
+    def _finished(self, admitted: Admitted, begun: Begun, record: Record, epoch: Span) -> FinishedRun:
+        """Step 7: what the terminal transaction writes."""
+        agent = admitted.agent
+        output = None if record.ending is None else record.ending.output
+        return FinishedRun(
+            origin=record.origin,
+            begun=begun,
+            rows=rows(record),
+            minimal=lambda reason: rows(minimal(record, reason)),
+            design=agent.design,
+            output=None if output is None else self._payload("output", encode_clean(output), agent.payloads.outputs),
+            memories=(_summary(record, agent, self.redactor),) if agent.memory.is_enabled else (),
+            last_spans=(epoch,),
+        )
+
+    def _payload(self, kind: Literal["input", "output"], text: str, policy: PayloadChoice) -> Payload:
+        body = None if policy == "none" else self.redactor.exact(text) if policy == "redacted" else text
+        was_cut = body is not None and len(body) * 4 > MAX_PAYLOAD_BYTES and len(body.encode()) > MAX_PAYLOAD_BYTES
+        if was_cut and body is not None:
+            body = body.encode()[:MAX_PAYLOAD_BYTES].decode(errors="ignore")
+        return Payload(kind=kind, body=body, sha256=digest(text), size=len(text.encode()), was_truncated=was_cut)
+
+
+def _epoch_span(begun: Begun, elapsed_us: int) -> Span:
+    return Span(
+        path=f"epoch:{begun.epoch}",
+        kind="epoch",
+        status="ok",
+        epoch=begun.epoch,
+        start_us=0,
+        duration_us=elapsed_us,
+        attributes={"began_at": begun.began_at},
+    )
+
+
+def _summary(record: Record, agent: Agent, redactor: Redactor) -> Memory:
+    """The rule-based summary of the run, for the runs after it."""
+    ending = record.ending
+    answer: str | None = None
+    if ending is not None and ending.output is not None and agent.payloads.outputs != "none":
+        said = ending.output if isinstance(ending.output, str) else encode_clean(ending.output)
+        answer = redactor.text(cut(said, MAX_ANSWER_CHARACTERS))
+    summary = summarise(facts_of(record, answer=answer))
+    return Memory(
+        kind="summary",
+        text=summary.text,
+        importance=summary.importance,
+        expires_at=expires_at(summary.importance, record.origin.now),
+    )
+
+
+def _cause(error: BaseException, live: LiveRun, seconds: float) -> RunError:
+    """Why the run ended: the run's own errors as they are, the rest by where it came from."""
+    if isinstance(error, RunError):
+        return error
+    if isinstance(error, asyncio.CancelledError) and live.cancel_code is not None:
+        return Cancelled("the run was cancelled", code=live.cancel_code)
+    if isinstance(error, TimeoutError) and live.timeout is not None and live.timeout.expired():
+        return TimedOut(
+            f"the run worked longer than its {seconds:g} s", cure="Raise limits.run_timeout_s, or do less in one run."
+        )
+    if isinstance(error, TrackrecordError):
+        return InternalError(error.message, cure=error.cure)
+    return InternalError(f"the engine raised {describe(error)}")

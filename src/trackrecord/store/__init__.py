@@ -1,0 +1,1 @@
+"""The store: schema, writer, transactions and reads. The only room that knows SQL; it never computes a measurement."""

@@ -1,0 +1,187 @@
+"""The journal of one run in one epoch: finished spans and checkpoints on their way to the database.
+
+Step 5 of 9. Appending costs no hop and no future; committing awaits one commit that contains all that was appended.
+Nothing of a run is stored before what precedes it: once something could not be stored, nothing more is, until the finish
+takes what is left. Must never be drained anywhere but inside a writer's unit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import Lock
+
+from trackrecord.context.protocols import Checkpoint
+from trackrecord.errors import Conflict
+from trackrecord.record.spans import Span
+from trackrecord.store import codec, failpoints, statements
+from trackrecord.store.protocol import Begun, Durability
+from trackrecord.store.sqlite import Connection
+from trackrecord.store.writer import Unit, is_of_store, unstorable
+
+Entry = tuple[Span | None, Checkpoint | None]
+
+
+class SqliteJournal:
+    """Implements `Journal` on the writer."""
+
+    __slots__ = ("_begun", "_counting", "_failure", "_is_submitted", "_sent_count", "_settled_count", "_submit", "durability", "pending")
+
+    def __init__(self, begun: Begun, durability: Durability, submit: Callable[[Unit], None]) -> None:
+        """An empty journal of this epoch."""
+        self._begun = begun
+        self._submit = submit
+        self._failure: Exception | None = None
+        self._is_submitted = False  # a unit that will take what is pending is on its way
+        self.durability = durability
+        self.pending: deque[Entry] = deque()
+        self._counting = Lock()
+        self._sent_count = 0
+        self._settled_count = 0  # changed by the writer alone; equal to the other when everything sent is settled
+
+    def append(self, span: Span | None, checkpoint: Checkpoint | None) -> None:
+        """Take what is finished; under `sync` it is on its way to the writer when this returns.
+
+        Raises:
+            Conflict, StoreError: something appended earlier could not be stored; the run must stop.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self.pending.append((span, checkpoint))
+        if self.durability == "sync" and not self._is_submitted:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is pending to the writer without waiting for it."""
+        self._submit(self.unit())
+
+    async def commit(self) -> None:
+        """Return when everything appended so far is committed.
+
+        Raises:
+            Conflict: another epoch holds the run, or it has ended.
+            StoreError: it could not be stored.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self.pending or self._sent_count != self._settled_count:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._submit(self.unit(future))
+            await future
+
+    def unit(self, future: asyncio.Future[None] | None = None) -> Unit:
+        """A unit that will store what is pending when it is written; it must reach the writer."""
+        batch = _Batch(self)
+        with self._counting:
+            self._sent_count += 1
+        self._is_submitted = True
+        return Unit(batch.write, future, batch.settled)
+
+    def take(self, taken: list[Entry]) -> None:
+        """Move everything pending into `taken`; called inside a unit only."""
+        self._is_submitted = False  # before draining: an entry that comes later sends its own unit
+        pending = self.pending
+        while pending:
+            taken.append(pending.popleft())
+
+    def put_back(self, taken: list[Entry]) -> None:
+        """Keep, ahead of all others, entries that were taken and not stored."""
+        self.pending.extendleft(reversed(taken))
+        taken.clear()
+
+    def fail(self, error: Exception) -> None:
+        """Take nothing more: what precedes it is not stored."""
+        self._failure = error
+
+    def settle(self) -> None:
+        """One unit that was sent is over; called on the writer's thread only."""
+        self._settled_count += 1
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something waits for the next flush."""
+        return bool(self.pending) and not self._is_submitted and self._failure is None
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why nothing more is taken; None while all is well."""
+        return self._failure
+
+    @property
+    def begun(self) -> Begun:
+        """The epoch this journal writes for."""
+        return self._begun
+
+
+class _Batch:
+    """What one unit takes from a journal; kept until the unit is settled, so that it can be written again."""
+
+    __slots__ = ("_journal", "_taken")
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+        self._taken: list[Entry] = []
+
+    def write(self, connection: Connection) -> None:
+        journal = self._journal
+        if journal.failure is not None:
+            raise journal.failure
+        journal.take(self._taken)
+        if not self._taken:
+            return
+        begun = journal.begun
+        try:
+            check_held(connection, begun)
+            write_entries(connection, begun, self._taken)
+        except Exception as error:
+            if is_of_store(error):
+                raise
+            failure = unstorable(error)
+            journal.fail(failure)  # now: a later unit of this run may be next in the same transaction
+            raise failure from error
+
+    def settled(self, error: Exception | None) -> None:
+        journal = self._journal
+        journal.settle()
+        if error is None:
+            return
+        journal.put_back(self._taken)
+        if journal.failure is None:
+            journal.fail(error)
+
+
+def check_held(connection: Connection, begun: Begun) -> None:
+    """Go on only when this epoch holds the run.
+
+    Raises:
+        Conflict: another epoch holds the run, or it has ended.
+    """
+    held = connection.execute(statements.SELECT_HELD, (begun.tenant_id, begun.run_id, begun.epoch)).fetchone()
+    if held is None:
+        raise Conflict(
+            f"run {begun.run_id!r} is no longer held by epoch {begun.epoch}",
+            cure="Nothing was written; whoever holds the run goes on with it.",
+        )
+
+
+def write_entries(connection: Connection, begun: Begun, entries: Iterable[Entry]) -> None:
+    """Insert spans, and checkpoints of which `done` replaces `started`."""
+    tenant_id, run_id = begun.tenant_id, begun.run_id
+    latest: dict[tuple[str, int], Checkpoint] = {}
+    spans: list[codec.Row] = []
+    for span, checkpoint in entries:
+        if span is not None:
+            spans.append(codec.span_row(tenant_id, run_id, span))
+        if checkpoint is not None:
+            key = (checkpoint.path, checkpoint.attempt)
+            if checkpoint.state == "done" or key not in latest:
+                latest[key] = checkpoint
+    if spans:
+        connection.executemany(statements.INSERT_SPAN, spans)
+        failpoints.reach("journal.run_spans")
+    if latest:
+        connection.executemany(
+            statements.SAVE_CHECKPOINT, [codec.checkpoint_row(tenant_id, run_id, one) for one in latest.values()]
+        )
+        failpoints.reach("journal.run_checkpoints")

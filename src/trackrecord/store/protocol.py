@@ -1,0 +1,163 @@
+"""What a store promises: accept, begin, journal and finish a run, each all or nothing. Types only.
+
+`runner` alone calls accept, begin and finish; `context` alone appends to the journal, through its own protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
+from trackrecord.record.intensity import DeclaredDesign
+from trackrecord.record.record import Origin
+from trackrecord.record.rows import Rows
+from trackrecord.record.spans import Span
+
+Durability = Literal["sync", "async"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersion:
+    """An agent as it is stored; the same version is stored once.
+
+    Attributes:
+        definition: canonical text of the whole definition.
+        version: SHA-256 of what makes the agent behave as it does.
+    """
+
+    tenant_id: str
+    agent_id: str
+    user_id: str
+    name: str
+    description: str
+    status: str
+    definition: str
+    version: str
+    design: DeclaredDesign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """Content of a run under the payload policy.
+
+    Attributes:
+        kind: `input` or `output`.
+        body: canonical text; None when the policy keeps no content.
+        sha256, size: of the whole canonical text, in bytes, before any cut.
+        was_truncated: whether the body is only the beginning.
+    """
+
+    kind: Literal["input", "output"]
+    body: str | None
+    sha256: str
+    size: int
+    was_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRun:
+    """A run that was admitted: what the accepting transaction writes."""
+
+    origin: Origin
+    agent: AgentVersion
+    input: Payload
+    scheduled_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run under a new epoch.
+
+    Attributes:
+        epoch: 1 for the first begin.
+        began_at: database time of this begin, a stamp.
+        now: database time of the first begin, a stamp; `ctx.now`.
+        spans: what earlier epochs stored; empty on the first begin.
+        checkpoints: what earlier epochs stored; empty on the first begin.
+    """
+
+    tenant_id: str
+    run_id: str
+    epoch: int
+    began_at: str
+    now: str
+    spans: tuple[Span, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """A memory the finishing transaction inserts.
+
+    Attributes:
+        kind: `summary` of the run; patterns and facts come from `remember`.
+        importance: 1-10.
+    """
+
+    kind: Literal["summary", "fact", "pattern"]
+    text: str
+    importance: int
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """Everything the terminal transaction writes, besides what the journal still holds for the run.
+
+    Attributes:
+        begun: the epoch that may write it.
+        rows: the four tables' rows.
+        minimal: the rows of the minimal record with the reason given, for when `rows` cannot be stored because of
+            its content.
+        last_spans: spans that end with the run (its epoch); stored in the same transaction.
+    """
+
+    origin: Origin
+    begun: Begun
+    rows: Rows
+    minimal: Callable[[str], Rows]
+    design: DeclaredDesign
+    output: Payload | None = None
+    memories: Sequence[Memory] = field(default_factory=tuple[Memory, ...])
+    last_spans: Sequence[Span] = field(default_factory=tuple[Span, ...])
+
+
+class Store(Protocol):
+    """Runs and what they left, kept by one database."""
+
+    @property
+    def memory(self) -> MemoryStore:
+        """Memories to recall from."""
+        ...
+
+    def accept(self, run: AcceptedRun) -> Awaitable[None]:
+        """Hand the accepting transaction to the writer at once; await the result for its commit.
+
+        Writes the agent and its version when new, the run as `queued`, its input and an audit row.
+        """
+        ...
+
+    async def begin(self, tenant_id: str, run_id: str, *, now: str | None = None) -> Begun:
+        """Put a queued, due waiting or orphaned run under a new epoch and a lease.
+
+        `now` fixes the run's first start instead of the database's clock.
+
+        Raises:
+            Conflict: somebody holds the run, or it has ended.
+            UnknownRun: there is no such run.
+        """
+        ...
+
+    def journal(self, begun: Begun, durability: Durability) -> Journal:
+        """The journal of this epoch."""
+        ...
+
+    async def finish(self, run: FinishedRun) -> bool:
+        """The terminal transaction; False, and nothing written, when the run had ended or moved to another epoch."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is under way and let go of the database."""
+        ...

@@ -1,0 +1,417 @@
+"""The tables, once, for SQLite and PostgreSQL: keys, checks, indexes and the triggers that keep history as it was.
+
+Imported only by migrations, tests and tools: SQLAlchemy costs 0.4 s, so the running store uses `statements`, and a test
+proves that both name the same columns. Must never be used to create tables: a database is made by `migrations`.
+
+Times are fixed-width UTC stamps, ids 36-character text, counts integers, unknown is NULL. Tables are STRICT on SQLite,
+so a value of the wrong type is refused there as it is on PostgreSQL. Every key starts with tenant_id, and every child
+points at its parent with it, so no row can belong to another tenant than its parent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+
+ID: Final = Text().with_variant(UUID(as_uuid=False), "postgresql")
+STAMP: Final = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
+COUNT: Final = Integer().with_variant(BigInteger(), "postgresql")
+DOCUMENT: Final = Text().with_variant(JSONB(), "postgresql")
+DOLLARS: Final = Text().with_variant(Numeric(), "postgresql")
+
+TERMINAL_SQL: Final = (
+    "('completed', 'failed', 'cancelled', 'timed_out', 'budget_exceeded', 'abandoned', 'interrupted_unknown_outcome')"
+)
+STATUS_SQL: Final = TERMINAL_SQL.replace("(", "('queued', 'running', 'waiting', ", 1)
+
+metadata: Final = MetaData()
+
+_Column = Column[Any]
+
+
+def _id(name: str, *, null: bool = False) -> _Column:
+    return Column(name, ID, nullable=null)
+
+
+def _stamp(name: str, *, null: bool = False) -> _Column:
+    return Column(name, STAMP, nullable=null)
+
+
+def _text(name: str, *, null: bool = False) -> _Column:
+    return Column(name, Text(), nullable=null)
+
+
+def _count(name: str) -> _Column:
+    """An amount that is always known."""
+    return Column(name, COUNT, nullable=False, server_default=text("0"))
+
+
+def _figure(name: str) -> _Column:
+    """An amount that may be unknown: NULL, never 0."""
+    return Column(name, COUNT, nullable=True)
+
+
+def _document(name: str, *, null: bool = False) -> _Column:
+    return Column(name, DOCUMENT, nullable=null)
+
+
+def _table(name: str, key: str, *parts: Any, clustered: bool = False) -> Table:
+    """A table whose counts may not be negative; `clustered` stores rows in key order, without a second tree."""
+    counted = [part.name for part in parts if isinstance(part, Column) and part.type is COUNT]
+    checks = [CheckConstraint(" AND ".join(f"{column} >= 0" for column in counted), f"{name}_counts")] if counted else []
+    return Table(
+        name,
+        metadata,
+        *parts,
+        PrimaryKeyConstraint(*key.split(), name=f"{name}_key"),
+        *checks,
+        sqlite_strict=True,
+        sqlite_with_rowid=not clustered,
+    )
+
+
+def _child(columns: str, parent: str, key: str, *, cascade: bool = False) -> ForeignKeyConstraint:
+    names = columns.split()
+    return ForeignKeyConstraint(
+        names, [f"{parent}.{name}" for name in key.split()], ondelete="CASCADE" if cascade else None
+    )
+
+
+def _of_run() -> ForeignKeyConstraint:
+    """The row goes when retention deletes its run, and only then."""
+    return _child("tenant_id run_id", "agent_executions", "tenant_id id", cascade=True)
+
+
+agents = _table(
+    "agents",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("user_id"),
+    _text("name"),
+    _text("description"),
+    _text("status"),
+    _text("version"),  # of the latest run accepted, or of the latest definition saved
+    _stamp("created_at"),
+    _stamp("updated_at"),
+    CheckConstraint("status IN ('draft', 'active', 'archived')", "agents_status"),
+    Index("agents_by_name", "tenant_id", "name"),
+)
+
+agent_versions = _table(
+    "agent_versions",
+    "tenant_id agent_id version",
+    _id("tenant_id"),
+    _id("agent_id"),
+    _text("version"),  # SHA-256 of what makes the agent behave as it does
+    _text("definition"),  # canonical JSON text
+    _text("design"),  # the declared design, canonical JSON text
+    _stamp("created_at"),
+    _child("tenant_id agent_id", "agents", "tenant_id id"),
+)
+
+agent_executions = _table(
+    "agent_executions",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("agent_id"),
+    _text("agent_version"),
+    _text("agent_name"),
+    _id("user_id"),
+    _text("execution_type"),
+    _text("engine"),
+    _text("engine_title"),
+    _count("runs_workflow"),  # 0 or 1
+    _text("status"),
+    _count("epoch"),
+    _stamp("lease_until", null=True),
+    _stamp("ready_at", null=True),  # not to be begun before; NULL while queued: at once
+    _text("wait_reason", null=True),
+    _id("hold_id", null=True),
+    _id("parent_run_id", null=True),
+    _id("origin_run_id", null=True),
+    _text("origin_kind", null=True),
+    _stamp("scheduled_at", null=True),
+    _stamp("created_at"),
+    _stamp("started_at", null=True),  # first begin
+    _stamp("now_at", null=True),  # what the run takes for the present
+    _stamp("completed_at", null=True),
+    _figure("agent_seq"),  # order of finishing per agent, from 1 without gaps; shared with external_executions
+    _count("declared_steps"),
+    _count("declared_branches"),
+    _count("declared_loops"),
+    _count("declared_parallel"),
+    _text("plugins_required"),  # JSON list
+    _count("input_count"),
+    _figure("execution_duration_ms"),
+    _figure("working_duration_ms"),
+    _text("error_code", null=True),
+    _text("error_message", null=True),
+    _text("error_path", null=True),
+    _document("logs", null=True),
+    _figure("input_tokens"),
+    _figure("output_tokens"),
+    _figure("cache_read_tokens"),
+    _figure("cache_write_tokens"),
+    _figure("reasoning_tokens"),
+    _figure("tokens_used"),
+    _figure("iterations_count"),
+    _figure("model_calls_count"),
+    _figure("priced_calls_count"),
+    _figure("cost_nanos"),
+    _figure("retry_count"),
+    _figure("interruptions_count"),
+    _figure("unknown_count"),
+    _figure("tool_calls_count"),
+    _figure("tool_calls_rejected_count"),
+    _figure("tool_orchestration_time_ms"),
+    _text("provider", null=True),
+    _text("model", null=True),
+    _figure("steps_completed"),
+    _figure("steps_failed"),
+    _figure("steps_tolerated"),
+    _figure("steps_skipped"),
+    _figure("executed_steps"),
+    _figure("executed_branches"),
+    _figure("executed_loop_iterations"),
+    _figure("executed_parallel"),
+    _figure("memory_tokens"),
+    _figure("memory_entry_count"),
+    _figure("span_count"),
+    _figure("usage_complete"),  # 0 or 1
+    _figure("credits_used"),
+    _text("price_table", null=True),
+    _text("credit_rule", null=True),
+    _text("fold_rule", null=True),
+    CheckConstraint(f"status IN {STATUS_SQL}", "agent_executions_status"),
+    CheckConstraint(
+        "execution_type IN "
+        "('manual', 'scheduled', 'api', 'queue', 'webhook', 'test', 'child', 'retry', 'fork')",
+        "agent_executions_type",
+    ),
+    CheckConstraint(
+        f"(status IN {TERMINAL_SQL}) = (completed_at IS NOT NULL AND agent_seq IS NOT NULL)", "agent_executions_ended"
+    ),
+    CheckConstraint("runs_workflow <= 1 AND usage_complete <= 1", "agent_executions_flags"),
+    _child("tenant_id agent_id agent_version", "agent_versions", "tenant_id agent_id version"),
+    Index("agent_executions_by_agent", "tenant_id", "agent_id", "agent_seq", unique=True),
+    Index("agent_executions_children", "tenant_id", "parent_run_id", sqlite_where=text("parent_run_id IS NOT NULL")),
+    Index("agent_executions_leased", "lease_until", sqlite_where=text("status = 'running'")),
+    Index("agent_executions_ready", "ready_at", "id", sqlite_where=text("status IN ('queued', 'waiting')")),
+)
+
+agent_logs = _table(
+    "agent_logs",
+    "tenant_id execution_id",
+    _id("tenant_id"),
+    _id("execution_id"),
+    _id("agent_id"),
+    _id("user_id"),
+    _text("run_output"),  # JSON text
+    _document("full_output"),
+    _text("status"),
+    _stamp("created_at"),
+    _count("run_time"),  # milliseconds
+    _figure("user_credits_used"),
+    _figure("run_tokens"),
+    _child("tenant_id execution_id", "agent_executions", "tenant_id id", cascade=True),
+    Index("agent_logs_by_agent", "tenant_id", "agent_id", "created_at"),
+)
+
+agent_stats = _table(
+    "agent_stats",
+    "tenant_id agent_id user_id",
+    _id("tenant_id"),
+    _id("agent_id"),
+    _id("user_id"),
+    _count("run_count"),
+    _count("success_count"),
+    _count("failed_count"),
+    _count("cancelled_count"),
+    _count("timed_out_count"),
+    _count("budget_exceeded_count"),
+    _count("abandoned_count"),
+    _count("interrupted_count"),
+    _count("tokens_total"),
+    _count("tokens_known_count"),
+    _count("duration_ms_total"),
+    _count("cost_nanos_total"),
+    _count("cost_known_count"),
+    _count("external_run_count"),  # part of run_count
+    _count("external_success_count"),  # part of success_count
+    _stamp("last_run_at"),
+    CheckConstraint("success_count <= run_count", "agent_stats_success"),
+)
+
+run_spans = _table(
+    "run_spans",
+    "tenant_id run_id path attempt",
+    _id("tenant_id"),
+    _id("run_id"),
+    _text("path"),
+    _count("attempt"),
+    _text("kind"),
+    _text("status"),
+    _count("epoch"),
+    _count("start_us"),  # since that epoch's begin
+    _count("duration_us"),
+    _text("purpose", null=True),
+    _text("step_type", null=True),
+    _text("provider", null=True),
+    _text("model", null=True),
+    _text("responded_model", null=True),
+    _figure("input_tokens"),  # cache reads and writes included
+    _figure("output_tokens"),  # reasoning included
+    _figure("cache_read_tokens"),
+    _figure("cache_write_tokens"),
+    _figure("reasoning_tokens"),
+    _text("usage_provenance", null=True),  # NULL unless a model attempt
+    _text("usage_raw", null=True),
+    _figure("cost_nanos"),
+    Column("cost_usd", DOLLARS, nullable=True),
+    _text("plugin", null=True),
+    _text("action", null=True),
+    _figure("success"),  # 0 or 1
+    _figure("items"),
+    _text("error_code", null=True),
+    _text("error_message", null=True),
+    _text("attributes", null=True),  # canonical JSON text; NULL when empty
+    CheckConstraint("attempt >= 1 AND epoch >= 1", "run_spans_numbers"),
+    CheckConstraint(
+        "usage_provenance IS NOT NULL OR coalesce(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, "
+        "reasoning_tokens) IS NULL",
+        "run_spans_usage",
+    ),
+    _of_run(),
+    clustered=True,
+)
+
+run_checkpoints = _table(
+    "run_checkpoints",
+    "tenant_id run_id path attempt",
+    _id("tenant_id"),
+    _id("run_id"),
+    _text("path"),
+    _count("attempt"),
+    _text("state"),
+    _text("kind"),
+    _text("effect"),
+    _text("request_hash"),
+    _count("epoch"),
+    _count("start_us"),
+    _text("outcome", null=True),  # canonical JSON text; NULL while started
+    CheckConstraint("state IN ('started', 'done')", "run_checkpoints_state"),
+    CheckConstraint("effect IN ('read', 'keyed', 'unsafe')", "run_checkpoints_effect"),
+    CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", "run_checkpoints_outcome"),
+    _of_run(),
+    clustered=True,
+)
+
+run_payloads = _table(
+    "run_payloads",
+    "tenant_id run_id kind",
+    _id("tenant_id"),
+    _id("run_id"),
+    _text("kind"),
+    _text("body", null=True),  # canonical text under the payload policy; NULL when none is kept or it was erased
+    _text("sha256"),  # of the whole text, before any cut
+    _count("size"),  # bytes of the whole text
+    _count("was_truncated"),  # 0 or 1
+    CheckConstraint("kind IN ('input', 'output')", "run_payloads_kind"),
+    _of_run(),
+)
+
+run_memories = _table(
+    "run_memories",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("agent_id"),
+    _id("user_id"),
+    _id("run_id"),
+    _text("kind"),
+    _text("text"),
+    _count("importance"),
+    _stamp("created_at"),
+    _stamp("expires_at"),
+    CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "run_memories_kind"),
+    CheckConstraint("importance BETWEEN 1 AND 10", "run_memories_importance"),
+    _of_run(),
+    Index("run_memories_by_agent", "tenant_id", "agent_id", "user_id", "created_at"),
+    Index("run_memories_by_run", "tenant_id", "run_id"),
+)
+
+user_memories = _table(
+    "user_memories",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("user_id"),
+    _text("kind"),
+    _text("text"),
+    _count("importance"),
+    _stamp("created_at"),
+    _stamp("expires_at"),
+    CheckConstraint("importance BETWEEN 1 AND 10", "user_memories_importance"),
+    Index("user_memories_by_user", "tenant_id", "user_id", "created_at"),
+)
+
+external_executions = _table(
+    "external_executions",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _text("kind"),  # `stats` or `intensity`: which of the two sums it was added to
+    _id("agent_id"),
+    _id("user_id"),
+    _count("agent_seq"),
+    _text("fields"),  # canonical JSON text of what the caller gave
+    _text("rule"),
+    _stamp("created_at"),
+    CheckConstraint("kind IN ('stats', 'intensity')", "external_executions_kind"),
+    Index("external_executions_by_agent", "tenant_id", "agent_id", "agent_seq", unique=True),
+)
+
+run_adjustments = _table(
+    "run_adjustments",
+    "tenant_id run_id seq",
+    _id("tenant_id"),
+    _id("run_id"),
+    _count("seq"),
+    _text("kind"),
+    _text("deltas"),  # canonical JSON text, amounts by column; may be negative
+    _text("rule"),
+    _stamp("created_at"),
+    _of_run(),
+    clustered=True,
+)
+
+audit_events = _table(
+    "audit_events",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("actor_id"),
+    _text("action"),  # `run.accepted`, `run.finished`, …
+    _text("subject_kind"),
+    _id("subject_id"),
+    _text("details"),  # canonical JSON text
+    _stamp("created_at"),
+    clustered=True,
+)

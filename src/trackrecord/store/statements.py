@@ -1,0 +1,281 @@
+"""The hot statements of the SQLite store, as text made once at import from the columns they name.
+
+Must never import SQLAlchemy, and must name columns exactly as `schema` does (a test compares them). Values are bound as
+tuples in the order of the column tuples here; `codec` makes those tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from trackrecord.record.intensity import COLUMNS as INTENSITY_FIGURES
+from trackrecord.record.rows import TERMINAL_COUNTS
+
+RUN: Final = ("tenant_id", "run_id")
+
+AGENT: Final = ("tenant_id", "id", "user_id", "name", "description", "status", "version", "created_at", "updated_at")
+AGENT_VERSION: Final = ("tenant_id", "agent_id", "version", "definition", "design", "created_at")
+
+ACCEPTED: Final = (
+    "tenant_id",
+    "id",
+    "agent_id",
+    "agent_version",
+    "agent_name",
+    "user_id",
+    "execution_type",
+    "engine",
+    "engine_title",
+    "runs_workflow",
+    "status",
+    "epoch",
+    "ready_at",
+    "parent_run_id",
+    "origin_run_id",
+    "origin_kind",
+    "scheduled_at",
+    "created_at",
+    "declared_steps",
+    "declared_branches",
+    "declared_loops",
+    "declared_parallel",
+    "plugins_required",
+    "input_count",
+)
+HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at")
+RESULT: Final = (
+    "status",
+    "execution_duration_ms",
+    "working_duration_ms",
+    "error_code",
+    "error_message",
+    "error_path",
+    "logs",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "tokens_used",
+    "iterations_count",
+    "model_calls_count",
+    "priced_calls_count",
+    "cost_nanos",
+    "retry_count",
+    "interruptions_count",
+    "unknown_count",
+    "tool_calls_count",
+    "tool_calls_rejected_count",
+    "tool_orchestration_time_ms",
+    "provider",
+    "model",
+    "steps_completed",
+    "steps_failed",
+    "steps_tolerated",
+    "steps_skipped",
+    "executed_steps",
+    "executed_branches",
+    "executed_loop_iterations",
+    "executed_parallel",
+    "memory_tokens",
+    "memory_entry_count",
+    "span_count",
+    "usage_complete",
+    "credits_used",
+    "price_table",
+    "credit_rule",
+    "fold_rule",
+)
+ENDED: Final = ("completed_at", "agent_seq")
+
+LOG_FIGURES: Final = ("run_output", "full_output", "status", "run_time", "user_credits_used", "run_tokens")
+LOG: Final = ("tenant_id", "execution_id", "agent_id", "user_id", *LOG_FIGURES, "created_at")
+
+STATS_KEY: Final = ("tenant_id", "agent_id", "user_id")
+STATS_SUMS: Final = (
+    "run_count",
+    "success_count",
+    *TERMINAL_COUNTS.values(),
+    "tokens_total",
+    "tokens_known_count",
+    "duration_ms_total",
+    "cost_nanos_total",
+    "cost_known_count",
+)
+STATS_EXTERNAL: Final = ("external_run_count", "external_success_count")
+STATS: Final = (*STATS_KEY, *STATS_SUMS, *STATS_EXTERNAL, "last_run_at")
+
+INTENSITY_KEY: Final = ("tenant_id", "agent_id")
+INTENSITY: Final = (*INTENSITY_KEY, "agent_seq", *INTENSITY_FIGURES, "updated_at")
+
+SPAN: Final = (
+    *RUN,
+    "path",
+    "attempt",
+    "kind",
+    "status",
+    "epoch",
+    "start_us",
+    "duration_us",
+    "purpose",
+    "step_type",
+    "provider",
+    "model",
+    "responded_model",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "usage_provenance",
+    "usage_raw",
+    "cost_nanos",
+    "cost_usd",
+    "plugin",
+    "action",
+    "success",
+    "items",
+    "error_code",
+    "error_message",
+    "attributes",
+)
+CHECKPOINT: Final = (
+    *RUN,
+    "path",
+    "attempt",
+    "state",
+    "kind",
+    "effect",
+    "request_hash",
+    "epoch",
+    "start_us",
+    "outcome",
+)
+PAYLOAD: Final = (*RUN, "kind", "body", "sha256", "size", "was_truncated")
+RUN_MEMORY: Final = (
+    "tenant_id",
+    "id",
+    "agent_id",
+    "user_id",
+    "run_id",
+    "kind",
+    "text",
+    "importance",
+    "created_at",
+    "expires_at",
+)
+USER_MEMORY: Final = ("tenant_id", "id", "user_id", "kind", "text", "importance", "created_at", "expires_at")
+EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq", "fields", "rule", "created_at")
+ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at")
+AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
+
+TABLES: Final[dict[str, tuple[str, ...]]] = {
+    "agents": AGENT,
+    "agent_versions": AGENT_VERSION,
+    "agent_executions": (*ACCEPTED, *HELD, *ENDED, *(name for name in RESULT if name != "status")),
+    "agent_logs": LOG,
+    "agent_stats": STATS,
+    "agent_intensity_metrics": INTENSITY,
+    "run_spans": SPAN,
+    "run_checkpoints": CHECKPOINT,
+    "run_payloads": PAYLOAD,
+    "run_memories": RUN_MEMORY,
+    "user_memories": USER_MEMORY,
+    "external_executions": EXTERNAL,
+    "run_adjustments": ADJUSTMENT,
+    "audit_events": AUDIT,
+}
+
+LIVE_SQL: Final = "('queued', 'running', 'waiting')"
+
+
+def _insert(table: str, columns: Sequence[str], tail: str = "") -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {tail}".strip()  # noqa: S608  # names are ours
+
+
+def _replace(columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = excluded.{column}" for column in columns)
+
+
+def _add(table: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = {table}.{column} + excluded.{column}" for column in columns)
+
+
+_AGENT_CHANGES: Final = ("user_id", "name", "description", "status", "version")
+
+INSERT_AGENT: Final = _insert("agents", AGENT, "ON CONFLICT (tenant_id, id) DO NOTHING")
+SAVE_AGENT: Final = _insert(
+    "agents",
+    AGENT,
+    f"ON CONFLICT (tenant_id, id) DO UPDATE SET {_replace((*_AGENT_CHANGES, 'updated_at'))} WHERE "
+    + " OR ".join(f"agents.{column} IS NOT excluded.{column}" for column in _AGENT_CHANGES),
+)
+INSERT_AGENT_VERSION: Final = _insert(
+    "agent_versions", AGENT_VERSION, "ON CONFLICT (tenant_id, agent_id, version) DO NOTHING"
+)
+INSERT_EXECUTION: Final = _insert("agent_executions", ACCEPTED)
+
+BEGIN_RUN: Final = """
+UPDATE agent_executions SET status = 'running', epoch = epoch + 1, lease_until = ?, ready_at = NULL, wait_reason = NULL,
+    started_at = coalesce(started_at, ?), now_at = coalesce(now_at, ?)
+WHERE tenant_id = ? AND id = ? AND (
+    (status = 'queued' AND (ready_at IS NULL OR ready_at <= ?))
+    OR (status = 'waiting' AND ready_at <= ?)
+    OR (status = 'running' AND lease_until <= ?))
+RETURNING epoch, now_at
+"""
+SELECT_STATUS: Final = "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
+SELECT_HELD: Final = (
+    "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
+)
+EXTEND_LEASE: Final = (
+    "UPDATE agent_executions SET lease_until = ? WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
+)
+SELECT_EXPIRED: Final = (
+    "SELECT tenant_id, id, epoch FROM agent_executions WHERE status = 'running' AND lease_until <= ? "
+    "ORDER BY lease_until LIMIT ?"
+)
+
+INSERT_SPAN: Final = _insert("run_spans", SPAN, "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING")
+SAVE_CHECKPOINT: Final = _insert(
+    "run_checkpoints",
+    CHECKPOINT,
+    f"ON CONFLICT (tenant_id, run_id, path, attempt) DO UPDATE SET {_replace(CHECKPOINT[4:])} "
+    "WHERE run_checkpoints.state = 'started'",
+)
+SELECT_SPANS: Final = (
+    f"SELECT {', '.join(SPAN[2:])} FROM run_spans WHERE tenant_id = ? AND run_id = ? "  # noqa: S608  # names are ours
+    "ORDER BY epoch, start_us, path, attempt"
+)
+SELECT_CHECKPOINTS: Final = (
+    f"SELECT {', '.join(CHECKPOINT[2:])} FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? "  # noqa: S608  # names are ours
+    "ORDER BY epoch, start_us, path, attempt"
+)
+
+FINISH_EXECUTION: Final = (
+    f"UPDATE agent_executions SET {', '.join(f'{column} = ?' for column in (*RESULT, *ENDED))}, "  # noqa: S608  # names are ours
+    "lease_until = NULL, ready_at = NULL, wait_reason = NULL "
+    f"WHERE tenant_id = ? AND id = ? AND epoch = ? AND status IN {LIVE_SQL}"
+)
+INSERT_LOG: Final = _insert("agent_logs", LOG)
+ADD_STATS: Final = _insert(
+    "agent_stats",
+    STATS,
+    f"ON CONFLICT (tenant_id, agent_id, user_id) DO UPDATE SET {_add('agent_stats', (*STATS_SUMS, *STATS_EXTERNAL))}, "
+    "last_run_at = max(agent_stats.last_run_at, excluded.last_run_at)",
+)
+SELECT_INTENSITY: Final = (
+    f"SELECT agent_seq, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # noqa: S608  # names are ours
+    "WHERE tenant_id = ? AND agent_id = ?"
+)
+SAVE_INTENSITY: Final = _insert(
+    "agent_intensity_metrics",
+    INTENSITY,
+    f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}",
+)
+INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
+INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY)
+INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY)
+INSERT_EXTERNAL: Final = _insert("external_executions", EXTERNAL)
+INSERT_AUDIT: Final = _insert("audit_events", AUDIT)

@@ -1,0 +1,258 @@
+"""The transactions of a run on SQLite: accept, begin and finish, each a function of a connection inside one transaction.
+
+Steps 2, 3 and 7 of 9. Times are the database's, which for SQLite is this host's clock at that moment. Must never commit
+or roll back: the writer does. Fixed order of a finish: execution, journal, log, stats, intensity, content, audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from operator import itemgetter
+from typing import Final
+
+from trackrecord import canonical, clock
+from trackrecord.errors import Conflict, UnknownRun
+from trackrecord.record import intensity
+from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings, RunFigures
+from trackrecord.record.rows import Rows
+from trackrecord.store import codec, failpoints, statements
+from trackrecord.store.journal import Entry, write_entries
+from trackrecord.store.protocol import AcceptedRun, Begun, FinishedRun
+from trackrecord.store.sqlite import Connection
+
+LEASE_S: Final = 10
+
+_Columns = Mapping[str, str | int | None]
+_result: Final = itemgetter(*statements.RESULT)
+_log_figures: Final = itemgetter(*statements.LOG_FIGURES)
+_stats_sums: Final = itemgetter(*statements.STATS_SUMS)
+
+
+def lease_end() -> str:
+    """When a lease that is taken or extended now is over."""
+    return clock.stamp(clock.now() + timedelta(seconds=LEASE_S))
+
+
+def accept(connection: Connection, run: AcceptedRun) -> None:
+    """Insert the agent and its version when new, the run as `queued`, its input and an audit row."""
+    now = clock.stamp(clock.now())
+    origin, agent, tenant_id = run.origin, run.agent, run.origin.tenant_id
+    execute = connection.execute
+    # A retry or fork runs an old version on purpose: that does not make it the agent's present one.
+    save = statements.INSERT_AGENT if origin.execution_type in {"retry", "fork"} else statements.SAVE_AGENT
+    execute(
+        save,
+        (
+            agent.tenant_id,
+            agent.agent_id,
+            agent.user_id,
+            agent.name,
+            agent.description,
+            agent.status,
+            agent.version,
+            now,
+            now,
+        ),
+    )
+    failpoints.reach("accept.agents")
+    design = canonical.dumps(agent.design)
+    execute(
+        statements.INSERT_AGENT_VERSION,
+        (agent.tenant_id, agent.agent_id, agent.version, agent.definition, design, now),
+    )
+    failpoints.reach("accept.agent_versions")
+    execute(statements.INSERT_EXECUTION, _accepted_row(run, now))
+    failpoints.reach("accept.agent_executions")
+    execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
+    failpoints.reach("accept.run_payloads")
+    audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
+    failpoints.reach("accept.audit_events")
+
+
+def _accepted_row(run: AcceptedRun, now: str) -> codec.Row:
+    origin = run.origin
+    declared = origin.declared
+    return (
+        origin.tenant_id,
+        origin.run_id,
+        origin.agent_id,
+        origin.agent_version,
+        origin.agent_name,
+        origin.user_id,
+        origin.execution_type,
+        origin.engine,
+        origin.engine_title,
+        int(origin.runs_workflow),
+        "queued",
+        0,
+        run.scheduled_at,
+        origin.parent_run_id,
+        origin.origin_run_id,
+        origin.origin_kind,
+        run.scheduled_at,
+        now,
+        declared.steps,
+        declared.branches,
+        declared.loops,
+        declared.parallel,
+        canonical.dumps(list(origin.plugins_required)),
+        origin.input_count,
+    )
+
+
+def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | None) -> Begun:
+    """Put the run under a new epoch and a lease, and load what earlier epochs stored.
+
+    Raises:
+        Conflict: somebody holds the run, it is not due, or it has ended.
+        UnknownRun: there is no such run.
+    """
+    now = clock.stamp(clock.now())
+    row = connection.execute(
+        statements.BEGIN_RUN, (lease_end(), now, fixed_now or now, tenant_id, run_id, now, now, now)
+    ).fetchone()
+    failpoints.reach("begin.agent_executions")
+    if row is None:
+        raise _refusal(connection, tenant_id, run_id)
+    epoch, now_at = row
+    if epoch == 1:
+        return Begun(tenant_id=tenant_id, run_id=run_id, epoch=1, began_at=now, now=now_at)
+    key = (tenant_id, run_id)
+    return Begun(
+        tenant_id=tenant_id,
+        run_id=run_id,
+        epoch=epoch,
+        began_at=now,
+        now=now_at,
+        spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
+        checkpoints=tuple(map(codec.checkpoint, connection.execute(statements.SELECT_CHECKPOINTS, key))),
+    )
+
+
+def _refusal(connection: Connection, tenant_id: str, run_id: str) -> Conflict | UnknownRun:
+    row = connection.execute(statements.SELECT_STATUS, (tenant_id, run_id)).fetchone()
+    if row is None:
+        return UnknownRun(f"there is no run {run_id!r}", cure="Check the id.")
+    status, epoch, lease_until, ready_at = row
+    if status == "running":
+        return Conflict(f"run {run_id!r} is held by epoch {epoch} until {lease_until}", cure="Wait for it to end.")
+    if status in {"queued", "waiting"}:
+        return Conflict(f"run {run_id!r} is {status} and not due before {ready_at}", cure="Wait until it is due.")
+    return Conflict(f"run {run_id!r} has ended as {status!r}", cure="Start a new run; an ended one never changes.")
+
+
+def finish(
+    connection: Connection,
+    run: FinishedRun,
+    rows: Rows,
+    entries: Sequence[Entry],
+    settings: IntensitySettings,
+) -> bool:
+    """Write the terminal record with all that belongs to it; False when the run had ended or moved to another epoch."""
+    origin, begun = run.origin, run.begun
+    tenant_id, run_id = origin.tenant_id, origin.run_id
+    now = clock.stamp(clock.now())
+    execute = connection.execute
+    sequence, heavy = read_intensity(connection, tenant_id, origin.agent_id)
+    sequence += 1
+    updated = execute(
+        statements.FINISH_EXECUTION,
+        (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch),
+    )
+    if updated.rowcount != 1:
+        return False
+    failpoints.reach("finish.agent_executions")
+    write_entries(connection, begun, entries)
+    failpoints.reach("finish.run_spans")
+    execute(
+        statements.INSERT_LOG, (tenant_id, run_id, origin.agent_id, origin.user_id, *_log_figures(rows.log), now)
+    )
+    failpoints.reach("finish.agent_logs")
+    add_stats(connection, (tenant_id, origin.agent_id, origin.user_id), rows.stats, (0, 0), now)
+    failpoints.reach("finish.agent_stats")
+    heavy = intensity.absorb(heavy, rows.figures, sequence)
+    write_intensity(connection, (tenant_id, origin.agent_id), sequence, heavy, run.design, settings, now)
+    failpoints.reach("finish.agent_intensity_metrics")
+    _write_content(connection, run, now)
+    audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
+    failpoints.reach("finish.audit_events")
+    return True
+
+
+def _write_content(connection: Connection, run: FinishedRun, now: str) -> None:
+    origin = run.origin
+    if run.output is not None:
+        connection.execute(
+            statements.INSERT_PAYLOAD, codec.payload_row(origin.tenant_id, origin.run_id, run.output)
+        )
+        failpoints.reach("finish.run_payloads")
+    for memory in run.memories:
+        connection.execute(
+            statements.INSERT_RUN_MEMORY,
+            (
+                origin.tenant_id,
+                clock.new_id(),
+                origin.agent_id,
+                origin.user_id,
+                origin.run_id,
+                memory.kind,
+                memory.text,
+                memory.importance,
+                now,
+                memory.expires_at,
+            ),
+        )
+        failpoints.reach("finish.run_memories")
+
+
+def add_stats(
+    connection: Connection,
+    key: tuple[str, str, str],
+    sums: Mapping[str, int],
+    external: tuple[int, int],
+    now: str,
+) -> None:
+    """Add amounts to the statistics of (tenant, agent, user); the first one makes the row."""
+    connection.execute(statements.ADD_STATS, (*key, *_stats_sums(sums), *external, now))
+
+
+def read_intensity(connection: Connection, tenant_id: str, agent_id: str) -> tuple[int, IntensityRow]:
+    """The last agent_seq given out for an agent and its sums; 0 and nothing for an agent that has none."""
+    row = connection.execute(statements.SELECT_INTENSITY, (tenant_id, agent_id)).fetchone()
+    if row is None:
+        return 0, IntensityRow()
+    return row[0], intensity.from_columns(dict(zip(statements.INTENSITY_FIGURES, row[1:], strict=True)))
+
+
+def write_intensity(
+    connection: Connection,
+    key: tuple[str, str],
+    sequence: int,
+    row: IntensityRow,
+    design: DeclaredDesign,
+    settings: IntensitySettings,
+    now: str,
+) -> None:
+    """Store an agent's sums, the scores computed from them and the last agent_seq given out."""
+    columns: _Columns = {
+        **intensity.to_columns(row),
+        **intensity.score_columns(intensity.score(row, design, settings)),
+    }
+    figures = [columns[name] for name in statements.INTENSITY_FIGURES]
+    connection.execute(statements.SAVE_INTENSITY, (*key, sequence, *figures, now))
+
+
+def audit(
+    connection: Connection,
+    tenant_id: str,
+    actor_id: str,
+    action: str,
+    run_id: str,
+    now: str,
+    details: str = "{}",
+) -> None:
+    """Add an audit row about a run; `details` is canonical JSON text."""
+    connection.execute(
+        statements.INSERT_AUDIT, (tenant_id, clock.new_id(), actor_id, action, "run", run_id, details, now)
+    )

@@ -1,0 +1,251 @@
+"""The one thread that writes: whatever waits goes into one transaction, and each unit of it stands or falls alone.
+
+Step 7 of 9, and the journal before it. One fsync serves everything that waits (group commit). Units are stored in the
+order in which they were submitted. Must never know what it writes, and never report a unit before its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+import pysqlite3.dbapi2 as driver
+
+from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
+from trackrecord.store.sqlite import Connection, primary_code, store_error
+
+MAX_BATCH: Final = 256
+MAX_TRANSACTION_S: Final = 0.05
+BUSY_LIMIT_S: Final = 30.0
+
+_BUSY: Final = frozenset({driver.SQLITE_BUSY, driver.SQLITE_LOCKED})
+_OF_STORE: Final = _BUSY | {
+    driver.SQLITE_FULL,
+    driver.SQLITE_IOERR,
+    driver.SQLITE_CORRUPT,
+    driver.SQLITE_NOTADB,
+    driver.SQLITE_READONLY,
+    driver.SQLITE_CANTOPEN,
+    driver.SQLITE_NOMEM,
+    driver.SQLITE_PROTOCOL,
+}
+# After one of these nothing that was written since the last commit can be trusted: the process must start again.
+_BROKEN: Final = frozenset({driver.SQLITE_IOERR, driver.SQLITE_CORRUPT, driver.SQLITE_NOTADB})
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """One all-or-nothing piece of writing.
+
+    Attributes:
+        write: does it on the writer's connection, inside a transaction; may be called again after a rollback.
+        future: gets the result after the commit; None when nobody waits.
+        settled: told on the writer's thread how it ended, None for stored, before the future is.
+        result, error: how it ended; set by the writer.
+    """
+
+    write: Callable[[Connection], Any]
+    future: asyncio.Future[Any] | None = None
+    settled: Callable[[Exception | None], None] | None = None
+    result: Any = None
+    error: Exception | None = None
+
+
+Due = Callable[[], tuple[list[Unit], float | None]]
+
+
+class Unstorable(StoreError):
+    """The database can be written, but not with this content."""
+
+
+def unstorable(error: Exception) -> TrackrecordError:
+    """Our error for a write that failed because of what was written; errors of ours stay as they are."""
+    if isinstance(error, TrackrecordError):
+        return error
+    return Unstorable(f"this cannot be stored: {type(error).__name__}: {error}", cure="Report this with the message.")
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Whether an error says that the database cannot write now, rather than that this content cannot be written."""
+    return primary_code(error) in _OF_STORE
+
+
+class Writer:
+    """Stores units in order, many at a time.
+
+    `due` is asked before each wait for units of the writer's own accord and the seconds until it wants to be asked
+    again; None for when something is submitted.
+    """
+
+    def __init__(self, connection: Connection, path: Path, due: Due) -> None:
+        """Start the thread; the connection is the writer's from now on."""
+        self._connection = connection
+        self._path = path
+        self._due = due
+        self._queue: SimpleQueue[Unit | None] = SimpleQueue()
+        self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
+        self._is_closed = False
+        self._broken: StoreError | None = None
+        self._thread = threading.Thread(target=self._serve, name="trackrecord-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Unit) -> None:
+        """Hand over a unit; returns at once.
+
+        Raises:
+            StoreUnusable: the store is closed, or its disk has failed.
+        """
+        with self._gate:
+            if self._is_closed:
+                raise StoreUnusable("the store is closed", cure="Open it again.")
+            if self._broken is not None:
+                raise self._broken
+            self._queue.put(unit)
+
+    def nudge(self) -> None:
+        """Have `due` asked soon."""
+        self._queue.put(None)
+
+    def close(self) -> None:
+        """Store what waits, then end the thread and close the connection; blocks until then."""
+        with self._gate:
+            was_closed, self._is_closed = self._is_closed, True
+        if not was_closed:
+            self._queue.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        is_last = False
+        try:
+            while not is_last:
+                is_last = self._is_closed  # read before draining: whatever entered by then is stored in this round
+                units, timeout = self._due()
+                units.extend(self._waiting(0 if units or is_last else timeout))
+                self._store(units)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._gate:
+            self._is_closed = True
+        left = self._waiting(0)  # empty, unless a fault of ours ended the thread
+        for unit in left:
+            unit.error = StoreUnusable("the store's writer has ended", cure="Open the store again.")
+        self._report(left)
+        self._connection.close()
+
+    def _waiting(self, timeout: float | None) -> list[Unit]:
+        units: list[Unit] = []
+        try:
+            unit = self._queue.get(timeout=timeout)
+            while True:
+                if unit is not None:
+                    units.append(unit)
+                unit = self._queue.get_nowait()
+        except Empty:
+            return units
+
+    def _store(self, units: list[Unit]) -> None:
+        while units:
+            batch = units[:MAX_BATCH]
+            done = self._transact(batch)
+            self._report(batch[:done])
+            units = units[done:]
+
+    def _transact(self, batch: list[Unit]) -> int:
+        """Store the batch in one transaction, as often as it takes; the count of units that were settled."""
+        give_up_at = time.monotonic() + BUSY_LIMIT_S
+        while self._broken is None:
+            try:
+                return self._attempt(batch)
+            except driver.Error as error:
+                self._roll_back()
+                if primary_code(error) in _BUSY and time.monotonic() < give_up_at:
+                    time.sleep(random.uniform(0.001, 0.05))  # noqa: S311  # jitter, not a secret
+                    continue
+                if primary_code(error) in _BROKEN:
+                    self._broken = store_error(error, self._path)
+                return _fail(batch, store_error(error, self._path))
+        return _fail(batch, self._broken)
+
+    def _attempt(self, batch: list[Unit]) -> int:
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        if len(batch) == 1:
+            self._write_alone(batch[0])
+            return 1
+        until = time.monotonic() + MAX_TRANSACTION_S
+        done = 0
+        for unit in batch:
+            if unit.error is None:  # else it failed in an earlier try of this batch
+                self._write_among(unit)
+            done += 1
+            if time.monotonic() > until:
+                break
+        execute("COMMIT")
+        return done
+
+    def _write_alone(self, unit: Unit) -> None:
+        try:
+            unit.result = unit.write(self._connection)
+        except Exception as error:
+            if is_of_store(error):
+                raise
+            unit.error = unstorable(error)
+            self._roll_back()
+        else:
+            self._connection.execute("COMMIT")
+
+    def _write_among(self, unit: Unit) -> None:
+        execute = self._connection.execute
+        execute("SAVEPOINT unit")
+        try:
+            unit.result = unit.write(self._connection)
+        except Exception as error:
+            if is_of_store(error):
+                raise
+            unit.error = unstorable(error)
+            execute("ROLLBACK TO unit")
+        execute("RELEASE unit")
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:  # a full disk has rolled back already, and a second time is an error
+            self._connection.execute("ROLLBACK")
+
+    def _report(self, batch: list[Unit]) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
+        for unit in batch:
+            if unit.settled is not None:
+                unit.settled(unit.error)
+            if unit.future is not None:
+                loops.setdefault(unit.future.get_loop(), []).append(unit)
+        for loop, units in loops.items():
+            try:
+                loop.call_soon_threadsafe(_answer, units)
+            except RuntimeError:
+                continue  # the loop is closed: nobody waits any more
+
+
+def _fail(batch: list[Unit], error: StoreError) -> int:
+    for unit in batch:
+        if unit.error is None:
+            unit.error = error
+    return len(batch)
+
+
+def _answer(units: list[Unit]) -> None:
+    for unit in units:
+        future = unit.future
+        if future is None or future.done():  # done: whoever waited was cancelled; the unit is stored all the same
+            continue
+        if unit.error is not None:
+            future.set_exception(unit.error)
+        else:
+            future.set_result(unit.result)

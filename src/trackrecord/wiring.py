@@ -1,0 +1,253 @@
+"""The composition root: the one module that names concrete engines, stores, models and plugins.
+
+`Trackrecord` is what a program holds: open it, run agents, look at what they left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import unquote
+
+from trackrecord.admission import Request
+from trackrecord.agent import Agent
+from trackrecord.config import Settings, read_settings, secrets_of
+from trackrecord.context.effect import Backoff
+from trackrecord.context.live_run import Watcher
+from trackrecord.context.protocols import Engine
+from trackrecord.engines.agentkit import AgentKit
+from trackrecord.engines.orchestrator import Orchestrator
+from trackrecord.errors import BadInput
+from trackrecord.models.messages import Model
+from trackrecord.models.registry import Models
+from trackrecord.plugins.builtin import builtin_plugins
+from trackrecord.plugins.protocol import Plugin
+from trackrecord.plugins.registry import Registry
+from trackrecord.record.execution_data import AgentExecutionData
+from trackrecord.record.intensity import IntensitySettings
+from trackrecord.record.record import ExecutionType
+from trackrecord.record.redact import redactor
+from trackrecord.runner import Run, Runner, Started
+from trackrecord.store.protocol import Durability
+from trackrecord.store.sqlite_store import SqliteStore
+from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
+
+
+class Trackrecord:
+    """Runs agents and keeps their track record in one database.
+
+        async with Trackrecord("sqlite:///runs.db") as tr:
+            run = await tr.run(Agent.load("agent.yaml"), inputs={"file": "tickets.csv"})
+            print(run.record.tokens.input, run.output)
+    """
+
+    def __init__(
+        self,
+        database: str | None = None,
+        *,
+        plugins: Iterable[Plugin] = (),
+        models: Mapping[str, Model] | None = None,
+        engines: Iterable[Engine] = (),
+        durability: Durability | None = None,
+        synchronous: Literal["FULL", "NORMAL"] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            database: URL like `sqlite:///runs.db`; None takes TRACKRECORD_DB, then the user's data folder.
+            plugins: connected beside the built-in ones; one of the same name replaces a built-in.
+            models: models by full name (`mine:fast`), beside those that can be had by `provider:name`.
+            engines: further engines, beside AgentKit and the Orchestrator.
+            durability: `sync` or `async`; None takes the setting.
+            synchronous: how hard SQLite syncs; None takes the setting.
+            settings: all settings; None reads the environment.
+
+        Raises:
+            BadSettings: a setting cannot be used. PluginError: a plugin is badly made.
+        """
+        self.settings = settings or read_settings(db=database)
+        self.database = database or self.settings.database_url
+        self._path = sqlite_path(self.database)
+        self._durability: Durability = durability or self.settings.durability
+        self._synchronous: Literal["FULL", "NORMAL"] = synchronous or self.settings.synchronous
+        self._registry = Registry(_connected(plugins, self.settings))
+        self._models = Models(extra=dict(models or {}))
+        self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
+        self._store: SqliteStore | None = None
+        self._runner: Runner | None = None
+
+    async def open(self) -> Self:
+        """Open the database, making or migrating it when needed; ends what a killed process left behind.
+
+        Raises:
+            StoreUnusable, SchemaTooNew: the database cannot be used.
+        """
+        if self._store is None:
+            self._store = await SqliteStore.open(
+                self._path,
+                durability=self._durability,
+                synchronous=self._synchronous,
+                intensity=IntensitySettings.from_mapping(self.settings.intensity),
+            )
+            self._runner = self._made_runner(self._store)
+        return self
+
+    async def close(self) -> None:
+        """Commit what is under way and let go of the database."""
+        store, self._store, self._runner = self._store, None, None
+        if store is not None:
+            await store.close()
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def run(
+        self,
+        agent: Agent,
+        inputs: Mapping[str, object] | None = None,
+        *,
+        engine: str = "auto",
+        model: str | None = None,
+        prompt: str | None = None,
+        execution_type: ExecutionType = "manual",
+        user_id: str = LOCAL_USER,
+        watcher: Watcher | None = None,
+        now: str | None = None,
+    ) -> Run:
+        """Run an agent to its end and give its record and answer; a failed run is returned, not raised.
+
+        Args:
+            agent: what to run.
+            inputs: values by name; None takes the agent's example_inputs, or none.
+            engine: `agentkit`, `orchestrator`, another engine's name, or `auto`.
+            model: replaces the agent's model.
+            prompt: replaces the agent's prompt.
+            execution_type: what started it.
+            user_id: whose run it is.
+            watcher: is told of everything that begins and ends.
+            now: stamp that fixes the run's first start; None takes the database's clock.
+
+        Raises:
+            RequestError, Refused: it never became a run; nothing was spent.
+            StoreError: its record could not be kept.
+        """
+        request = self._request(
+            agent, inputs, engine, model, prompt, execution_type, user_id, now
+        )
+        return await self._opened().run(request, watcher=watcher)
+
+    async def start(
+        self,
+        agent: Agent,
+        inputs: Mapping[str, object] | None = None,
+        *,
+        engine: str = "auto",
+        model: str | None = None,
+        prompt: str | None = None,
+        execution_type: ExecutionType = "manual",
+        user_id: str = LOCAL_USER,
+        watcher: Watcher | None = None,
+        now: str | None = None,
+    ) -> Started:
+        """Begin a run and give a handle: `run_id`, `cancel()`, and `task` to await its end. Arguments as in `run`.
+
+        Raises:
+            RequestError, Refused: it never became a run; nothing was spent.
+        """
+        request = self._request(
+            agent, inputs, engine, model, prompt, execution_type, user_id, now
+        )
+        return self._opened().start(request, watcher=watcher)
+
+    async def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
+        """Count a run that happened elsewhere in `agent_stats`; kept apart as external, so that a recount still fits."""
+        await self._opened_store().increment_agent_stats(LOCAL_TENANT, agent_id_input, user_id_input, success)
+
+    async def update_agent_intensity_metrics(self, data: AgentExecutionData) -> None:
+        """Add a run that happened elsewhere to its agent's intensity metrics; kept apart as external."""
+        await self._opened_store().update_agent_intensity_metrics(LOCAL_TENANT, data)
+
+    def _request(
+        self,
+        agent: Agent,
+        inputs: Mapping[str, object] | None,
+        engine: str,
+        model: str | None,
+        prompt: str | None,
+        execution_type: ExecutionType,
+        user_id: str,
+        now: str | None,
+    ) -> Request:
+        return Request(
+            agent=agent,
+            inputs=(agent.example_inputs or {}) if inputs is None else inputs,
+            engine=engine,
+            execution_type=execution_type,
+            prompt=prompt,
+            model=model,
+            user_id=user_id,
+            now=now,
+        )
+
+    def _opened(self) -> Runner:
+        if self._runner is None:
+            raise BadInput("this Trackrecord is not open", cure="Use `async with Trackrecord(…) as tr:`.")
+        return self._runner
+
+    def _opened_store(self) -> SqliteStore:
+        self._opened()
+        assert self._store is not None  # noqa: S101  # opened and closed together with the runner
+        return self._store
+
+    def _made_runner(self, store: SqliteStore) -> Runner:
+        retry = self.settings.retry
+        return Runner(
+            store=store,
+            engines=self._engines,
+            registry=self._registry,
+            resolve_model=self._resolve,
+            redactor=redactor(secrets_of(os.environ)),
+            durability=self._durability,
+            backoff=Backoff(
+                max_attempts=retry.max_attempts,
+                initial_ms=retry.initial_ms,
+                multiplier=retry.multiplier,
+                max_ms=retry.max_ms,
+                retry_after_cap_ms=retry.retry_after_cap_ms,
+            ),
+            default_model=self.settings.model,
+        )
+
+    def _resolve(self, name: str, agent: Agent) -> Model:
+        folder = None if agent.path is None else Path(agent.path)
+        return self._models.resolve(name, base=folder.parent if folder is not None and folder.is_file() else folder)
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a database URL, relative paths from here.
+
+    Raises:
+        BadInput: it is no URL of a database we know.
+    """
+    for prefix in ("sqlite:///", "sqlite://"):
+        if url.startswith(prefix) and len(url) > len(prefix):
+            return Path(unquote(url.removeprefix(prefix))).expanduser()
+    raise BadInput(f"{url!r} is no database URL", cure="Write sqlite:///runs.db, or sqlite:////absolute/path/runs.db.")
+
+
+def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:
+    given = list(plugins)
+    replaced = {plugin.name for plugin in given}
+    builtin = builtin_plugins(files_root=Path(settings.files_root))
+    return [plugin for plugin in builtin if plugin.name not in replaced] + given
