@@ -8,6 +8,8 @@ WORKERS ?= 2
 ARGS ?=
 
 # PYTHONDONTWRITEBYTECODE in the caller's environment would leave site-packages uncompiled: every cold start pays for it.
+# Errors only: a clean run prints nothing.
+QUIET := --quiet --quiet
 PIP := env -u PYTHONDONTWRITEBYTECODE PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
 # No address, host name or path of an index may stand in a lock; hashes alone say what may be installed.
@@ -28,8 +30,8 @@ $(READY): requirements/dev.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else f"error: $(PYTHON) is Python {v}, Trackrecord needs 3.11 or newer. Install it, or name one: make PYTHON=/path/to/python3.11")'
 	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "error: this Python has no venv. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
-	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(PIP) install $(QUIET) --require-hashes -r requirements/dev.txt
+	$(PIP) install $(QUIET) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(READY) ## run the demonstration: one agent, two engines, one record
@@ -52,8 +54,8 @@ bench: $(READY) ## run the benchmarks and print their figures
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## resolve all dependencies anew and write requirements/*.txt (ARGS="--upgrade" takes newer releases)
-	$(COMPILE) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
-	$(COMPILE) $(ARGS) --all-extras --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	$(COMPILE) $(ARGS) --all-extras --output-file requirements/dev.txt pyproject.toml requirements/dev.in
+	$(COMPILE) $(ARGS) --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
 	@if grep -nE '://|--(extra-)?index-url|--find-links|--trusted-host' requirements/*.txt; then echo "error: a lock names an address (above)" >&2; exit 1; fi
 
 wheel: $(READY) ## build the wheel, install it alone in a fresh environment, and start it there
@@ -61,8 +63,8 @@ wheel: $(READY) ## build the wheel, install it alone in a fresh environment, and
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	set -eu; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	"$(PYTHON)" -m venv "$$tmp/venv"; \
-	"$$tmp/venv/bin/python" -m pip install --quiet --require-hashes -r requirements/runtime.txt; \
-	"$$tmp/venv/bin/python" -m pip install --quiet --no-deps dist/*.whl; \
+	"$$tmp/venv/bin/python" -m pip install $(QUIET) --require-hashes -r requirements/runtime.txt; \
+	"$$tmp/venv/bin/python" -m pip install $(QUIET) --no-deps dist/*.whl; \
 	cd "$$tmp"; \
 	venv/bin/python -c 'import trackrecord; print("imported", trackrecord.__file__)'; \
 	venv/bin/trackrecord --help

@@ -17,7 +17,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -171,7 +171,7 @@ def _convert_container(value: object, depth: int, open_ids: set[int]) -> Json:
     return _tag("object", f"{type(value).__module__}.{type(value).__qualname__}")
 
 
-def _convert_mapping(value: Mapping[object, object], depth: int, open_ids: set[int]) -> Json:
+def _convert_mapping(value: Mapping[Any, object], depth: int, open_ids: set[int]) -> Json:
     converted: dict[str, Json] = {}
     for key, item in value.items():
         name = _key_text(key, depth, open_ids)

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         default="FULL", description="FULL survives power loss; NORMAL a killed process."
     )
     files_root: str = Field(default=".", description="The one folder the `files` plugin may touch.")
+    plugins: list[str] = Field(
+        default_factory=list[str], description="Installed plugins to connect beside the built-in ones, a JSON list."
+    )
     retry: RetrySettings = Field(default_factory=RetrySettings, description="Retries of transient failures.")
     intensity: dict[str, Any] = Field(
         default_factory=dict[str, Any], description="Ranges and weights of the intensity score, by name."

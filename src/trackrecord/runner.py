@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trackrecord.admission import Admitted, Request, Standing, decide
-from trackrecord.agent import Agent, PayloadChoice
+from trackrecord.agent import Agent
+from trackrecord.agent.policies import PayloadChoice
 from trackrecord.canonical import Json, clean, cut, digest, encode_clean
 from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe
@@ -27,6 +28,7 @@ from trackrecord.memory.summary import summarise
 from trackrecord.models.messages import Model
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.closing import close, minimal
+from trackrecord.record.design import design_of
 from trackrecord.record.record import Ending, Origin, Record
 from trackrecord.record.redact import Redactor
 from trackrecord.record.rows import rows
@@ -197,7 +199,7 @@ class Runner:
             engine_title=engine.title,
             runs_workflow=engine.runs_workflow,
             execution_type=request.execution_type,
-            declared=agent.design,
+            declared=design_of(agent),
             plugins_required=tuple(need.name for need in agent.plugins),
             input_count=len(admitted.inputs),
         )
@@ -213,7 +215,7 @@ class Runner:
             status=agent.status,
             definition=agent.definition,
             version=agent.version,
-            design=agent.design,
+            design=origin.declared,
         )
         return AcceptedRun(
             origin=origin, agent=version, input=self._payload("input", admitted.inputs_text, agent.payloads.inputs)
@@ -255,7 +257,7 @@ class Runner:
             begun=begun,
             rows=rows(record),
             minimal=lambda reason: rows(minimal(record, reason)),
-            design=agent.design,
+            design=record.origin.declared,
             output=None if output is None else self._payload("output", encode_clean(output), agent.payloads.outputs),
             memories=(_summary(record, agent, self.redactor),) if agent.memory.is_enabled else (),
             last_spans=(epoch,),

@@ -23,7 +23,7 @@ from trackrecord.engines.orchestrator import Orchestrator
 from trackrecord.errors import BadInput
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
-from trackrecord.plugins.builtin import builtin_plugins
+from trackrecord.plugins.entry_points import BUILT_IN, load
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.execution_data import AgentExecutionData
@@ -87,11 +87,11 @@ class Trackrecord:
             StoreUnusable, SchemaTooNew: the database cannot be used.
         """
         if self._store is None:
-            self._store = await SqliteStore.open(
+            self._store = SqliteStore.open(
                 self._path,
                 durability=self._durability,
                 synchronous=self._synchronous,
-                intensity=IntensitySettings.from_mapping(self.settings.intensity),
+                intensity_settings=IntensitySettings.from_mapping(self.settings.intensity),
             )
             self._runner = self._made_runner(self._store)
         return self
@@ -247,7 +247,11 @@ def sqlite_path(url: str) -> Path:
 
 
 def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:
+    """The built-in plugins and those the settings name, then the caller's, which replace others of their name."""
     given = list(plugins)
     replaced = {plugin.name for plugin in given}
-    builtin = builtin_plugins(files_root=Path(settings.files_root))
-    return [plugin for plugin in builtin if plugin.name not in replaced] + given
+    wanted = [name for name in (*BUILT_IN, *settings.plugins) if name not in replaced]
+    loaded = load(wanted, {"files": {"root": settings.files_root}})
+    for error in loaded.errors.values():
+        raise error
+    return [*loaded.plugins, *given]

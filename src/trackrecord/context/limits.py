@@ -21,16 +21,19 @@ def limiting(run: LiveRun, proceed: Perform) -> Perform:
     async def limit(effect: Effect) -> Outcome:
         run.check_cancelled()
         if run.tally.span_count >= limits.max_spans:
-            raise LimitReached(
-                f"the run has made {limits.max_spans:,} spans, its limit",
-                cure="Raise limits.max_spans, or do less in one run.",
-                path=effect.path,
-            )
+            raise span_limit(limits.max_spans, effect.path)
         if effect.kind == "model":
             _check_budget(run, effect, most_nanos)
         return await proceed(effect)
 
     return limit
+
+
+def span_limit(most: int, path: str) -> LimitReached:
+    """The end of a run that has made as many spans as it may."""
+    return LimitReached(
+        f"the run has made {most:,} spans, its limit", cure="Raise limits.max_spans, or do less in one run.", path=path
+    )
 
 
 def _check_budget(run: LiveRun, effect: Effect, most_nanos: int | None) -> None:

@@ -176,9 +176,11 @@ class RunContext:
         bound = self._around.registry.find(plugin, action)
         if bound is None:
             raise self.reject(relative, plugin, action, f"there is no action {plugin}.{action}")
+        if not isinstance(arguments, dict):
+            raise self.reject(relative, plugin, action, "the arguments must be one JSON object")
         problems = bound.problems(arguments)
-        if problems or not isinstance(arguments, dict):
-            raise self.reject(relative, plugin, action, "; ".join(problems) or "the arguments are no object")
+        if problems:
+            raise self.reject(relative, plugin, action, "; ".join(problems))
         limits = self._run.limits
         effect = Effect(
             path=path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+from trackrecord.context.limits import span_limit
 from trackrecord.context.live_run import LiveRun
 from trackrecord.errors import RunError
 from trackrecord.record.spans import Span, SpanStatus
@@ -33,7 +34,13 @@ class StepScope:
         self._started_us = 0
 
     def __enter__(self) -> StepScope:
-        """Start the clock."""
+        """Start the clock.
+
+        Raises:
+            LimitReached: the run has as many spans as it may.
+        """
+        if self._run.tally.span_count >= self._run.limits.max_spans:
+            raise span_limit(self._run.limits.max_spans, self._path)
         self._started_us = self._run.elapsed_us()
         if self._run.watcher is not None:
             self._run.announce(self._path, "step", self._type)

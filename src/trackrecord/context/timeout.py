@@ -15,8 +15,9 @@ def timing_out(run: LiveRun, proceed: Perform) -> Perform:
     async def limit_time(effect: Effect) -> Outcome:
         if effect.timeout_ms is None:
             return await proceed(effect)
+        timer = asyncio.timeout(effect.timeout_ms / 1000)
         try:
-            async with asyncio.timeout(effect.timeout_ms / 1000) as timer:
+            async with timer:
                 return await proceed(effect)
         except TimeoutError:
             if not timer.expired():

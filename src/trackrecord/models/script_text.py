@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from trackrecord.canonical import MAX_DEPTH, Json
+from trackrecord.canonical import MAX_DEPTH, Json, clean
 from trackrecord.errors import Problem
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Source:
     value: Json = None
     lines: Mapping[str, int] = field(default_factory=dict[str, int])
     problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, object]) -> Source:
+        """The same of a value already in memory; there are no lines to tell."""
+        return cls(value=clean(dict(mapping)))
 
 
 def read(text: str) -> Source:

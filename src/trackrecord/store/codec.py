@@ -147,12 +147,4 @@ def checkpoint(row: tuple[Any, ...]) -> Checkpoint:
 
 def payload_row(tenant_id: str, run_id: str, payload: Payload) -> Row:
     """The row of a run's input or output."""
-    return (
-        tenant_id,
-        run_id,
-        payload.kind,
-        payload.body,
-        payload.sha256,
-        payload.size,
-        int(payload.was_truncated),
-    )
+    return (tenant_id, run_id, payload.kind, payload.body, payload.sha256, payload.size, int(payload.was_truncated))

@@ -16,8 +16,8 @@ from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict
 from trackrecord.record.spans import Span
 from trackrecord.store import codec, failpoints, statements
+from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import Begun, Durability
-from trackrecord.store.sqlite import Connection
 from trackrecord.store.writer import Unit, is_of_store, unstorable
 
 Entry = tuple[Span | None, Checkpoint | None]
@@ -26,7 +26,17 @@ Entry = tuple[Span | None, Checkpoint | None]
 class SqliteJournal:
     """Implements `Journal` on the writer."""
 
-    __slots__ = ("_begun", "_counting", "_failure", "_is_submitted", "_sent_count", "_settled_count", "_submit", "durability", "pending")
+    __slots__ = (
+        "_begun",
+        "_counting",
+        "_failure",
+        "_is_submitted",
+        "_sent_count",
+        "_settled_count",
+        "_submit",
+        "durability",
+        "pending",
+    )
 
     def __init__(self, begun: Begun, durability: Durability, submit: Callable[[Unit], None]) -> None:
         """An empty journal of this epoch."""
@@ -141,14 +151,14 @@ class _Batch:
             journal.fail(failure)  # now: a later unit of this run may be next in the same transaction
             raise failure from error
 
-    def settled(self, error: Exception | None) -> None:
+    def settled(self, unit: Unit) -> None:
         journal = self._journal
         journal.settle()
-        if error is None:
+        if unit.error is None:
             return
         journal.put_back(self._taken)
         if journal.failure is None:
-            journal.fail(error)
+            journal.fail(unit.error)
 
 
 def check_held(connection: Connection, begun: Begun) -> None:

@@ -10,9 +10,9 @@ import time
 from typing import Final
 
 from trackrecord.store import statements
+from trackrecord.store.driver import Connection
 from trackrecord.store.journal import SqliteJournal
 from trackrecord.store.protocol import Begun
-from trackrecord.store.sqlite import Connection
 from trackrecord.store.transactions import lease_end
 from trackrecord.store.writer import Unit
 
@@ -58,6 +58,10 @@ class Leases:
         journal = self._journals.get((begun.tenant_id, begun.run_id))
         return journal if journal is not None and journal.begun.epoch == begun.epoch else None
 
+    def journals(self) -> list[SqliteJournal]:
+        """The journals of all live runs."""
+        return list(self._journals.values())
+
     def due(self) -> tuple[list[Unit], float | None]:
         """What the writer must do now of its own accord, and when to ask again."""
         if not self._held and not self._journals:
@@ -66,7 +70,7 @@ class Leases:
         units: list[Unit] = []
         if now >= self._flush_at:
             self._flush_at = now + FLUSH_S
-            units += [journal.unit() for journal in list(self._journals.values()) if journal.is_due]
+            units += [journal.unit() for journal in self.journals() if journal.is_due]
         if self._held and now >= self._beat_at:
             self._beat_at = now + BEAT_S
             units.append(Unit(self._beat))

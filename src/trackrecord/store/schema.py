@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
+from trackrecord.record import intensity
+
 ID: Final = Text().with_variant(UUID(as_uuid=False), "postgresql")
 STAMP: Final = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
 COUNT: Final = Integer().with_variant(BigInteger(), "postgresql")
@@ -73,7 +75,9 @@ def _document(name: str, *, null: bool = False) -> _Column:
 def _table(name: str, key: str, *parts: Any, clustered: bool = False) -> Table:
     """A table whose counts may not be negative; `clustered` stores rows in key order, without a second tree."""
     counted = [part.name for part in parts if isinstance(part, Column) and part.type is COUNT]
-    checks = [CheckConstraint(" AND ".join(f"{column} >= 0" for column in counted), f"{name}_counts")] if counted else []
+    checks = (
+        [CheckConstraint(" AND ".join(f"{column} >= 0" for column in counted), f"{name}_counts")] if counted else []
+    )
     return Table(
         name,
         metadata,
@@ -83,6 +87,12 @@ def _table(name: str, key: str, *parts: Any, clustered: bool = False) -> Table:
         sqlite_strict=True,
         sqlite_with_rowid=not clustered,
     )
+
+
+def _intensity(name: str) -> _Column:
+    if name in intensity.TEXT_COLUMNS:
+        return _text(name, null=name in intensity.NULLABLE_COLUMNS)
+    return _figure(name) if name in intensity.NULLABLE_COLUMNS else _count(name)
 
 
 def _child(columns: str, parent: str, key: str, *, cascade: bool = False) -> ForeignKeyConstraint:
@@ -201,8 +211,7 @@ agent_executions = _table(
     _text("fold_rule", null=True),
     CheckConstraint(f"status IN {STATUS_SQL}", "agent_executions_status"),
     CheckConstraint(
-        "execution_type IN "
-        "('manual', 'scheduled', 'api', 'queue', 'webhook', 'test', 'child', 'retry', 'fork')",
+        "execution_type IN ('manual', 'scheduled', 'api', 'queue', 'webhook', 'test', 'child', 'retry', 'fork')",
         "agent_executions_type",
     ),
     CheckConstraint(
@@ -211,9 +220,26 @@ agent_executions = _table(
     CheckConstraint("runs_workflow <= 1 AND usage_complete <= 1", "agent_executions_flags"),
     _child("tenant_id agent_id agent_version", "agent_versions", "tenant_id agent_id version"),
     Index("agent_executions_by_agent", "tenant_id", "agent_id", "agent_seq", unique=True),
-    Index("agent_executions_children", "tenant_id", "parent_run_id", sqlite_where=text("parent_run_id IS NOT NULL")),
-    Index("agent_executions_leased", "lease_until", sqlite_where=text("status = 'running'")),
-    Index("agent_executions_ready", "ready_at", "id", sqlite_where=text("status IN ('queued', 'waiting')")),
+    Index(
+        "agent_executions_children",
+        "tenant_id",
+        "parent_run_id",
+        sqlite_where=text("parent_run_id IS NOT NULL"),
+        postgresql_where=text("parent_run_id IS NOT NULL"),
+    ),
+    Index(
+        "agent_executions_leased",
+        "lease_until",
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+    Index(
+        "agent_executions_ready",
+        "ready_at",
+        "id",
+        sqlite_where=text("status IN ('queued', 'waiting')"),
+        postgresql_where=text("status IN ('queued', 'waiting')"),
+    ),
 )
 
 agent_logs = _table(
@@ -257,6 +283,16 @@ agent_stats = _table(
     _count("external_success_count"),  # part of success_count
     _stamp("last_run_at"),
     CheckConstraint("success_count <= run_count", "agent_stats_success"),
+)
+
+agent_intensity_metrics = _table(
+    "agent_intensity_metrics",
+    "tenant_id agent_id",
+    _id("tenant_id"),
+    _id("agent_id"),
+    _count("agent_seq"),  # the last one given out
+    *(_intensity(name) for name in intensity.COLUMNS),
+    _stamp("updated_at"),
 )
 
 run_spans = _table(
@@ -363,11 +399,14 @@ user_memories = _table(
     _id("tenant_id"),
     _id("id"),
     _id("user_id"),
+    _id("agent_id", null=True),  # who learnt it; every agent of the user may recall it
+    _id("run_id", null=True),  # no key to the run: a fact outlives it
     _text("kind"),
     _text("text"),
     _count("importance"),
     _stamp("created_at"),
     _stamp("expires_at"),
+    CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "user_memories_kind"),
     CheckConstraint("importance BETWEEN 1 AND 10", "user_memories_importance"),
     Index("user_memories_by_user", "tenant_id", "user_id", "created_at"),
 )

@@ -9,11 +9,9 @@ import os
 from pathlib import Path
 from typing import Final, Literal
 
-import pysqlite3.dbapi2 as driver  # the system's sqlite3 may be older than the fix of the WAL-reset corruption
-
 from trackrecord.errors import SchemaTooNew, StoreBusy, StoreError, StoreUnusable
+from trackrecord.store.driver import Connection, driver
 
-Connection = driver.Connection
 Synchronous = Literal["FULL", "NORMAL"]
 
 LEAST_VERSION: Final = (3, 51, 3)
@@ -99,14 +97,17 @@ def _prepare_file(path: Path) -> None:
     if path.is_dir():
         raise StoreUnusable(f"{str(path)!r} is a directory", cure="Give the path of a database file.")
     if not path.parent.is_dir():
-        raise StoreUnusable(f"the directory {str(path.parent)!r} does not exist", cure="Create it, or give another path.")
+        raise StoreUnusable(
+            f"the directory {str(path.parent)!r} does not exist", cure="Create it, or give another path."
+        )
     if not path.exists():
         _create_file(path)
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
         raise StoreUnusable(f"{str(path)!r} cannot be written", cure="Give this user the right to read and write it.")
     if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
         raise StoreUnusable(
-            f"the directory {str(path.parent)!r} cannot be written", cure="SQLite keeps its log beside the database: allow it."
+            f"the directory {str(path.parent)!r} cannot be written",
+            cure="SQLite keeps its log beside the database: allow it.",
         )
 
 
@@ -127,18 +128,38 @@ def _create_file(path: Path) -> None:
         ) from error
 
 
-def _ensure_schema(connection: Connection, path: Path) -> None:
+def check_schema(connection: Connection, path: Path) -> None:
+    """Refuse to read a database that is not ours, newer, or not migrated yet.
+
+    Raises:
+        StoreUnusable, SchemaTooNew: it is one of these.
+    """
+    revision = _known_revision(connection, path)
+    if revision != HEAD:
+        raise StoreUnusable(
+            f"{str(path)!r} has an older schema ({revision!r}, not {HEAD!r})",
+            cure="Open it for writing once, for instance with `trackrecord run`, to migrate it.",
+        )
+
+
+def _known_revision(connection: Connection, path: Path) -> str | None:
     revision = _revision(connection, path)
-    if revision == HEAD:
-        return
     if revision is not None and revision not in REVISIONS:
         raise SchemaTooNew(
             f"{str(path)!r} was written by a newer version (schema {revision!r}, this one knows {HEAD!r})",
             cure="Upgrade: pip install -U trackrecord.",
         )
-    from trackrecord.store.migrations import upgrade  # noqa: PLC0415  # SQLAlchemy and Alembic cost 0.4 s: only to migrate
+    return revision
 
-    upgrade(connection)
+
+def _ensure_schema(connection: Connection, path: Path) -> None:
+    if _known_revision(connection, path) == HEAD:
+        return
+    from trackrecord.store.migrations import (
+        upgrade_sqlite,  # costs 0.4 s: only to migrate
+    )
+
+    upgrade_sqlite(lambda: connect(path))
 
 
 def _revision(connection: Connection, path: Path) -> str | None:
@@ -146,7 +167,9 @@ def _revision(connection: Connection, path: Path) -> str | None:
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not names:
         return None
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if "alembic_version" in names else None
+    row = (
+        connection.execute("SELECT version_num FROM alembic_version").fetchone() if "alembic_version" in names else None
+    )
     if row is None or "agent_executions" not in names:
         raise StoreUnusable(
             f"{str(path)!r} is a database of something else", cure="Give another path; nothing was changed in it."

@@ -140,18 +140,7 @@ SPAN: Final = (
     "error_message",
     "attributes",
 )
-CHECKPOINT: Final = (
-    *RUN,
-    "path",
-    "attempt",
-    "state",
-    "kind",
-    "effect",
-    "request_hash",
-    "epoch",
-    "start_us",
-    "outcome",
-)
+CHECKPOINT: Final = (*RUN, "path", "attempt", "state", "kind", "effect", "request_hash", "epoch", "start_us", "outcome")
 PAYLOAD: Final = (*RUN, "kind", "body", "sha256", "size", "was_truncated")
 RUN_MEMORY: Final = (
     "tenant_id",
@@ -165,7 +154,18 @@ RUN_MEMORY: Final = (
     "created_at",
     "expires_at",
 )
-USER_MEMORY: Final = ("tenant_id", "id", "user_id", "kind", "text", "importance", "created_at", "expires_at")
+USER_MEMORY: Final = (
+    "tenant_id",
+    "id",
+    "user_id",
+    "agent_id",
+    "run_id",
+    "kind",
+    "text",
+    "importance",
+    "created_at",
+    "expires_at",
+)
 EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq", "fields", "rule", "created_at")
 ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at")
 AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
@@ -191,7 +191,9 @@ LIVE_SQL: Final = "('queued', 'running', 'waiting')"
 
 
 def _insert(table: str, columns: Sequence[str], tail: str = "") -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {tail}".strip()  # noqa: S608  # names are ours
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {tail}".strip()
+    )  # names are ours
 
 
 def _replace(columns: Sequence[str]) -> str:
@@ -225,7 +227,9 @@ WHERE tenant_id = ? AND id = ? AND (
     OR (status = 'running' AND lease_until <= ?))
 RETURNING epoch, now_at
 """
-SELECT_STATUS: Final = "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
+SELECT_STATUS: Final = (
+    "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
+)
 SELECT_HELD: Final = (
     "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
 )
@@ -245,16 +249,16 @@ SAVE_CHECKPOINT: Final = _insert(
     "WHERE run_checkpoints.state = 'started'",
 )
 SELECT_SPANS: Final = (
-    f"SELECT {', '.join(SPAN[2:])} FROM run_spans WHERE tenant_id = ? AND run_id = ? "  # noqa: S608  # names are ours
+    f"SELECT {', '.join(SPAN[2:])} FROM run_spans WHERE tenant_id = ? AND run_id = ? "  # names are ours
     "ORDER BY epoch, start_us, path, attempt"
 )
 SELECT_CHECKPOINTS: Final = (
-    f"SELECT {', '.join(CHECKPOINT[2:])} FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? "  # noqa: S608  # names are ours
+    f"SELECT {', '.join(CHECKPOINT[2:])} FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? "  # names are ours
     "ORDER BY epoch, start_us, path, attempt"
 )
 
 FINISH_EXECUTION: Final = (
-    f"UPDATE agent_executions SET {', '.join(f'{column} = ?' for column in (*RESULT, *ENDED))}, "  # noqa: S608  # names are ours
+    f"UPDATE agent_executions SET {', '.join(f'{column} = ?' for column in (*RESULT, *ENDED))}, "  # names are ours
     "lease_until = NULL, ready_at = NULL, wait_reason = NULL "
     f"WHERE tenant_id = ? AND id = ? AND epoch = ? AND status IN {LIVE_SQL}"
 )
@@ -266,16 +270,30 @@ ADD_STATS: Final = _insert(
     "last_run_at = max(agent_stats.last_run_at, excluded.last_run_at)",
 )
 SELECT_INTENSITY: Final = (
-    f"SELECT agent_seq, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # noqa: S608  # names are ours
+    f"SELECT agent_seq, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
     "WHERE tenant_id = ? AND agent_id = ?"
 )
 SAVE_INTENSITY: Final = _insert(
-    "agent_intensity_metrics",
-    INTENSITY,
-    f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}",
+    "agent_intensity_metrics", INTENSITY, f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}"
 )
 INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
-INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY)
-INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY)
+_ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
+INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
+INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
+SELECT_MEMORIES: Final = """
+SELECT * FROM (
+    SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
+    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
+    ORDER BY created_at DESC, id DESC LIMIT ?)
+UNION ALL
+SELECT * FROM (
+    SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id FROM user_memories
+    WHERE tenant_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
+    ORDER BY created_at DESC, id DESC LIMIT ?)
+"""
+SELECT_DESIGN: Final = """
+SELECT design FROM agent_versions JOIN agents USING (tenant_id, version)
+WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agents.id
+"""
 INSERT_EXTERNAL: Final = _insert("external_executions", EXTERNAL)
 INSERT_AUDIT: Final = _insert("audit_events", AUDIT)

@@ -14,12 +14,13 @@ from typing import Final
 from trackrecord import canonical, clock
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
-from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings, RunFigures
+from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings
 from trackrecord.record.rows import Rows
 from trackrecord.store import codec, failpoints, statements
+from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, write_entries
 from trackrecord.store.protocol import AcceptedRun, Begun, FinishedRun
-from trackrecord.store.sqlite import Connection
+from trackrecord.store.writer import is_of_store
 
 LEASE_S: Final = 10
 
@@ -58,8 +59,7 @@ def accept(connection: Connection, run: AcceptedRun) -> None:
     failpoints.reach("accept.agents")
     design = canonical.dumps(agent.design)
     execute(
-        statements.INSERT_AGENT_VERSION,
-        (agent.tenant_id, agent.agent_id, agent.version, agent.definition, design, now),
+        statements.INSERT_AGENT_VERSION, (agent.tenant_id, agent.agent_id, agent.version, agent.definition, design, now)
     )
     failpoints.reach("accept.agent_versions")
     execute(statements.INSERT_EXECUTION, _accepted_row(run, now))
@@ -148,8 +148,13 @@ def finish(
     rows: Rows,
     entries: Sequence[Entry],
     settings: IntensitySettings,
+    *,
+    is_minimal: bool = False,
 ) -> bool:
-    """Write the terminal record with all that belongs to it; False when the run had ended or moved to another epoch."""
+    """Write the terminal record with all that belongs to it; False when the run had ended or moved to another epoch.
+
+    The minimal record keeps no content, and of the entries those that can be stored.
+    """
     origin, begun = run.origin, run.begun
     tenant_id, run_id = origin.tenant_id, origin.run_id
     now = clock.stamp(clock.now())
@@ -157,35 +162,46 @@ def finish(
     sequence, heavy = read_intensity(connection, tenant_id, origin.agent_id)
     sequence += 1
     updated = execute(
-        statements.FINISH_EXECUTION,
-        (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch),
+        statements.FINISH_EXECUTION, (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch)
     )
     if updated.rowcount != 1:
         return False
     failpoints.reach("finish.agent_executions")
-    write_entries(connection, begun, entries)
+    if is_minimal:
+        _write_storable(connection, begun, entries)
+    else:
+        write_entries(connection, begun, entries)
     failpoints.reach("finish.run_spans")
-    execute(
-        statements.INSERT_LOG, (tenant_id, run_id, origin.agent_id, origin.user_id, *_log_figures(rows.log), now)
-    )
+    execute(statements.INSERT_LOG, (tenant_id, run_id, origin.agent_id, origin.user_id, *_log_figures(rows.log), now))
     failpoints.reach("finish.agent_logs")
     add_stats(connection, (tenant_id, origin.agent_id, origin.user_id), rows.stats, (0, 0), now)
     failpoints.reach("finish.agent_stats")
     heavy = intensity.absorb(heavy, rows.figures, sequence)
     write_intensity(connection, (tenant_id, origin.agent_id), sequence, heavy, run.design, settings, now)
     failpoints.reach("finish.agent_intensity_metrics")
-    _write_content(connection, run, now)
+    if not is_minimal:
+        _write_content(connection, run, now)
     audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
     failpoints.reach("finish.audit_events")
     return True
 
 
+def _write_storable(connection: Connection, begun: Begun, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        connection.execute("SAVEPOINT entry")
+        try:
+            write_entries(connection, begun, [entry])
+        except Exception as error:
+            if is_of_store(error):
+                raise
+            connection.execute("ROLLBACK TO entry")
+        connection.execute("RELEASE entry")
+
+
 def _write_content(connection: Connection, run: FinishedRun, now: str) -> None:
     origin = run.origin
     if run.output is not None:
-        connection.execute(
-            statements.INSERT_PAYLOAD, codec.payload_row(origin.tenant_id, origin.run_id, run.output)
-        )
+        connection.execute(statements.INSERT_PAYLOAD, codec.payload_row(origin.tenant_id, origin.run_id, run.output))
         failpoints.reach("finish.run_payloads")
     for memory in run.memories:
         connection.execute(
@@ -207,11 +223,7 @@ def _write_content(connection: Connection, run: FinishedRun, now: str) -> None:
 
 
 def add_stats(
-    connection: Connection,
-    key: tuple[str, str, str],
-    sums: Mapping[str, int],
-    external: tuple[int, int],
-    now: str,
+    connection: Connection, key: tuple[str, str, str], sums: Mapping[str, int], external: tuple[int, int], now: str
 ) -> None:
     """Add amounts to the statistics of (tenant, agent, user); the first one makes the row."""
     connection.execute(statements.ADD_STATS, (*key, *_stats_sums(sums), *external, now))
@@ -235,22 +247,13 @@ def write_intensity(
     now: str,
 ) -> None:
     """Store an agent's sums, the scores computed from them and the last agent_seq given out."""
-    columns: _Columns = {
-        **intensity.to_columns(row),
-        **intensity.score_columns(intensity.score(row, design, settings)),
-    }
+    columns: _Columns = {**intensity.to_columns(row), **intensity.score_columns(intensity.score(row, design, settings))}
     figures = [columns[name] for name in statements.INTENSITY_FIGURES]
     connection.execute(statements.SAVE_INTENSITY, (*key, sequence, *figures, now))
 
 
 def audit(
-    connection: Connection,
-    tenant_id: str,
-    actor_id: str,
-    action: str,
-    run_id: str,
-    now: str,
-    details: str = "{}",
+    connection: Connection, tenant_id: str, actor_id: str, action: str, run_id: str, now: str, details: str = "{}"
 ) -> None:
     """Add an audit row about a run; `details` is canonical JSON text."""
     connection.execute(

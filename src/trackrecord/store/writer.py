@@ -16,9 +16,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-import pysqlite3.dbapi2 as driver
-
 from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
+from trackrecord.store.driver import driver
 from trackrecord.store.sqlite import Connection, primary_code, store_error
 
 MAX_BATCH: Final = 256
@@ -47,13 +46,13 @@ class Unit:
     Attributes:
         write: does it on the writer's connection, inside a transaction; may be called again after a rollback.
         future: gets the result after the commit; None when nobody waits.
-        settled: told on the writer's thread how it ended, None for stored, before the future is.
+        settled: called on the writer's thread when it is stored or has failed, before the future is.
         result, error: how it ended; set by the writer.
     """
 
     write: Callable[[Connection], Any]
     future: asyncio.Future[Any] | None = None
-    settled: Callable[[Exception | None], None] | None = None
+    settled: Callable[[Unit], None] | None = None
     result: Any = None
     error: Exception | None = None
 
@@ -109,9 +108,10 @@ class Writer:
                 raise self._broken
             self._queue.put(unit)
 
-    def nudge(self) -> None:
-        """Have `due` asked soon."""
-        self._queue.put(None)
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._is_closed
 
     def close(self) -> None:
         """Store what waits, then end the thread and close the connection; blocks until then."""
@@ -168,7 +168,7 @@ class Writer:
             except driver.Error as error:
                 self._roll_back()
                 if primary_code(error) in _BUSY and time.monotonic() < give_up_at:
-                    time.sleep(random.uniform(0.001, 0.05))  # noqa: S311  # jitter, not a secret
+                    time.sleep(random.uniform(0.001, 0.05))  # jitter, not a secret
                     continue
                 if primary_code(error) in _BROKEN:
                     self._broken = store_error(error, self._path)
@@ -223,7 +223,7 @@ class Writer:
         loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
         for unit in batch:
             if unit.settled is not None:
-                unit.settled(unit.error)
+                unit.settled(unit)
             if unit.future is not None:
                 loops.setdefault(unit.future.get_loop(), []).append(unit)
         for loop, units in loops.items():

@@ -75,7 +75,7 @@ async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: S
     items = _items(place, step, body.over)
     if len(items) > MAX_ITEMS:
         raise _too_many(place, step, f"{len(items):,} items", MAX_ITEMS)
-    errors: list[Json] = []
+    errors: dict[int, Json] = {}
     span.items = 0
 
     async def one(index: int) -> Json:
@@ -85,17 +85,15 @@ async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: S
         except RunError as error:
             if body.on_item_error == "fail" or not error.is_tolerable:
                 raise
-            errors.append({"index": index, "code": error.code, "message": error.message})
+            errors[index] = {"index": index, "code": error.code, "message": error.message}
             return None
 
     width = body.max_concurrency or place.agent.limits.max_parallel_steps
     results = await slide(len(items), width, one)
     if body.on_item_error == "fail":
         return _collected(place, step, body, results)
-    failed = {error["index"] for error in errors if isinstance(error, dict)}
-    kept = [result for index, result in enumerate(results) if index not in failed]
-    ordered = sorted(errors, key=lambda error: int(str(error["index"])) if isinstance(error, dict) else 0)
-    return {"results": _collected(place, step, body, kept), "errors": ordered}
+    kept = [result for index, result in enumerate(results) if index not in errors]
+    return {"results": _collected(place, step, body, kept), "errors": [errors[index] for index in sorted(errors)]}
 
 
 async def _body(place: Place, segments: str, steps: StepList, bound: Mapping[str, object]) -> Json:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from trackrecord.canonical import Json
+from trackrecord.context.effect import NO_BACKOFF
 from trackrecord.context.retry import pause_s
 from trackrecord.context.step import StepScope
 from trackrecord.engines.orchestrator.bodies import backoff, run_body
@@ -36,7 +37,7 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
         data, error = await _try(place, step, 1, span)
     attempt = 1
     while error is not None and _is_retried(step, error, attempt):
-        await asyncio.sleep(pause_s(backoff(step.retry), attempt, None))
+        await asyncio.sleep(pause_s(backoff(step.retry) or NO_BACKOFF, attempt, None))
         attempt += 1
         with place.ctx.step(relative, step.type, attempt=attempt) as span:
             data, error = await _try(place, step, attempt, span)
@@ -79,16 +80,18 @@ async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple
 
 async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json:
     segment = f"s:{step.id}" if attempt == 1 else f"s:{step.id}/try:{attempt}"
+    has_timer = step.timeout_ms is not None and step.type not in _EFFECT_STEPS
+    timer = asyncio.timeout((step.timeout_ms or 0) / 1000) if has_timer else None
     try:
-        if step.timeout_ms is None or step.type in _EFFECT_STEPS:
+        if timer is None:
             data = await run_body(place, step, segment, span)
         else:
-            async with asyncio.timeout(step.timeout_ms / 1000) as timer:
+            async with timer:
                 data = await run_body(place, step, segment, span)
     except ExpressionError as error:
         raise _own_failure(place, step, error) from None
     except TimeoutError:
-        if not timer.expired():  # pyright: ignore[reportPossiblyUnboundVariable]  # without a timer nothing raises it
+        if timer is None or not timer.expired():
             raise
         message = f"step {step.id!r} took longer than its {step.timeout_ms} ms"
         raise StepFailed(message, path=place.ctx.path(f"{place.above}s:{step.id}")) from None

@@ -1,0 +1,107 @@
+"""Models by name: scripts from files, models registered in Python. Real providers are not known here.
+
+Owns the look-up and a cache of loaded scripts; never sends a request. Place in the walk: between step 4 and a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from trackrecord.errors import UnknownModel
+from trackrecord.models.messages import Model
+from trackrecord.models.scripted import ScriptedModel
+
+SCRIPTED: Final = "scripted:"
+_SCRIPT_SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+class Models:
+    """Every model that can be reached from here."""
+
+    def __init__(self, extra: Mapping[str, Model] | None = None) -> None:
+        """Keep the models registered in Python, by full name like `mock:x`; they win over everything else."""
+        self._extra = dict(extra or {})
+        self._scripts: dict[tuple[str, str], tuple[tuple[int, int], ScriptedModel]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be written as a model, sorted; `scripted:FILE` stands for every script."""
+        return tuple(sorted([*self._extra, f"{SCRIPTED}FILE"]))
+
+    def resolve(self, name: str, *, base: Path | None = None) -> Model:
+        """The model of a name like `scripted:replies.yaml`.
+
+        Args:
+            name: `provider:name`.
+            base: the agent's file or its directory, where a script is looked for before the working directory.
+
+        Raises:
+            UnknownModel: there is no such model here, or no such script file.
+            BadInput: the script cannot be used; the message has every problem with its line.
+        """
+        known = self._extra.get(name)
+        if known is not None:
+            return known
+        if name.startswith(SCRIPTED) and len(name) > len(SCRIPTED):
+            return self._script(name.removeprefix(SCRIPTED), base)
+        raise UnknownModel(_unknown(name), cure=self._cure(name))
+
+    def _script(self, written: str, base: Path | None) -> ScriptedModel:
+        for folder in _folders(base):
+            path = folder / written
+            try:
+                found = path.stat()
+            except (OSError, ValueError):  # ValueError: a NUL in the name
+                continue
+            return self._loaded(path, written, (found.st_mtime_ns, found.st_size))
+        looked = " or ".join(repr(str(folder)) for folder in dict.fromkeys(_folders(base)))
+        where = "" if Path(written).is_absolute() else f" in {looked}"
+        raise UnknownModel(f"there is no script file {written!r}{where}", cure=_near_script(written, base))
+
+    def _loaded(self, path: Path, written: str, state: tuple[int, int]) -> ScriptedModel:
+        key = (str(path.absolute()), written)
+        kept = self._scripts.get(key)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        model = ScriptedModel.load(path, name=written)
+        self._scripts[key] = (state, model)
+        return model
+
+    def _cure(self, name: str) -> str:
+        near = get_close_matches(name, [*self._extra, *([SCRIPTED] if ":" not in name else [])], n=1)
+        provider, _, rest = name.partition(":")
+        if not near and get_close_matches(provider, [SCRIPTED[:-1]], n=1):
+            near = [f"{SCRIPTED}{rest or 'FILE'}"]
+        meant = f"Did you mean {near[0]!r}? " if near else ""
+        return f"{meant}Known here: {', '.join(self.names)}."
+
+
+def _unknown(name: str) -> str:
+    if ":" not in name:
+        return f"the model {name!r} has no provider; a model is written provider:name"
+    provider = name.partition(":")[0]
+    if provider == SCRIPTED[:-1]:
+        return f"the model {name!r} names no script file"
+    return f"the model {name!r} cannot be reached from here: no provider {provider!r} is set up"
+
+
+def _folders(base: Path | None) -> tuple[Path, ...]:
+    """Where a relative script is looked for, first place first."""
+    if base is None:
+        return (Path(),)
+    return (base.parent if base.is_file() else base, Path())
+
+
+def _near_script(written: str, base: Path | None) -> str:
+    beside: set[str] = set()
+    for folder in _folders(base):
+        parent = (folder / written).parent
+        try:
+            beside.update(entry.name for entry in parent.iterdir() if entry.suffix in _SCRIPT_SUFFIXES)
+        except (OSError, ValueError):
+            continue
+    near = get_close_matches(Path(written).name, sorted(beside), n=1)
+    return f"Did you mean {near[0]!r}?" if near else "Give a path relative to the agent's file, or an absolute one."

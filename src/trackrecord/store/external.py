@@ -1,0 +1,91 @@
+"""Runs that ran elsewhere, reported from outside: each is a row of `external_executions` and part of the sums.
+
+They share the agent's order of finishing with our own runs, so that a rebuild replays both in the order they came.
+Must never touch `agent_executions`: what ran elsewhere has no record here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, cast
+
+from trackrecord import canonical, clock
+from trackrecord.errors import BadInput
+from trackrecord.record import intensity
+from trackrecord.record.execution_data import AgentExecutionData, check_id
+from trackrecord.record.intensity import DeclaredDesign, IntensitySettings, RunFigures
+from trackrecord.store import failpoints, statements
+from trackrecord.store.driver import Connection
+from trackrecord.store.transactions import add_stats, read_intensity, write_intensity
+
+STATS_RULE: Final = "external-stats/1"
+
+_NOTHING: Final = dict.fromkeys(statements.STATS_SUMS, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsCall:
+    """One call of `increment_agent_stats`, checked."""
+
+    tenant_id: str
+    agent_id: str
+    user_id: str
+    success: bool
+
+
+def stats_call(tenant_id: str, agent_id: str, user_id: str, success: bool) -> StatsCall:
+    """The call as given.
+
+    Raises:
+        BadInput: an id is empty or not text, or `success` is no boolean.
+    """
+    check_id("agent_id_input", agent_id)
+    check_id("user_id_input", user_id)
+    if type(success) is not bool:
+        raise BadInput(f"success is {success!r}, which is neither true nor false", cure="Give success as a boolean.")
+    return StatsCall(tenant_id=tenant_id, agent_id=agent_id, user_id=user_id, success=success)
+
+
+def increment(connection: Connection, call: StatsCall, settings: IntensitySettings) -> None:
+    """Count the run into `agent_stats`; a failure counts as `failed`, for nothing else was said."""
+    now = clock.stamp(clock.now())
+    succeeded = int(call.success)
+    sums = _NOTHING | {"run_count": 1, "success_count": succeeded, "failed_count": 1 - succeeded}
+    add_stats(connection, (call.tenant_id, call.agent_id, call.user_id), sums, (1, succeeded), now)
+    failpoints.reach("external.agent_stats")
+    sequence, row = read_intensity(connection, call.tenant_id, call.agent_id)
+    design = _design(connection, call.tenant_id, call.agent_id)
+    write_intensity(connection, (call.tenant_id, call.agent_id), sequence + 1, row, design, settings, now)
+    fields = canonical.dumps({"success": call.success})
+    _keep(connection, "stats", (call.tenant_id, call.agent_id, call.user_id), sequence + 1, fields, STATS_RULE, now)
+
+
+def absorb(connection: Connection, tenant_id: str, data: AgentExecutionData, settings: IntensitySettings) -> None:
+    """Add the run to `agent_intensity_metrics`."""
+    now = clock.stamp(clock.now())
+    sequence, row = read_intensity(connection, tenant_id, data.agent_id)
+    figures = RunFigures(data=data, status="completed" if data.was_successful else "failed")
+    row = intensity.absorb(row, figures, sequence + 1)
+    design = _design(connection, tenant_id, data.agent_id)
+    write_intensity(connection, (tenant_id, data.agent_id), sequence + 1, row, design, settings, now)
+    failpoints.reach("external.agent_intensity_metrics")
+    fields = canonical.dumps(asdict(data))
+    _keep(connection, "intensity", (tenant_id, data.agent_id, data.user_id), sequence + 1, fields, intensity.RULE, now)
+
+
+def _keep(
+    connection: Connection, kind: str, key: tuple[str, str, str], sequence: int, fields: str, rule: str, now: str
+) -> None:
+    tenant_id, agent_id, user_id = key
+    connection.execute(
+        statements.INSERT_EXTERNAL, (tenant_id, clock.new_id(), kind, agent_id, user_id, sequence, fields, rule, now)
+    )
+    failpoints.reach("external.external_executions")
+
+
+def _design(connection: Connection, tenant_id: str, agent_id: str) -> DeclaredDesign:
+    """The declared design of the agent's present version; an empty one for an agent that is not defined here."""
+    row = connection.execute(statements.SELECT_DESIGN, (tenant_id, agent_id)).fetchone()
+    if row is None:
+        return DeclaredDesign()
+    return DeclaredDesign(**cast("dict[str, Any]", canonical.loads(row[0])))

@@ -1,0 +1,223 @@
+"""The SQLite store: what a run leaves, kept by one file that many processes may share.
+
+Steps 2, 3, 5 and 7 of 9. Hands every write to the one writer as a unit and waits for its commit; what is written stands
+in `transactions`. Must never write on another connection than the writer's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+from trackrecord import clock
+from trackrecord.record.execution_data import AgentExecutionData
+from trackrecord.record.intensity import IntensitySettings
+from trackrecord.record.rows import Rows
+from trackrecord.store import external, failpoints, statements, transactions
+from trackrecord.store.journal import Entry, SqliteJournal
+from trackrecord.store.leases import Leases
+from trackrecord.store.memories import SqliteMemories
+from trackrecord.store.protocol import AcceptedRun, Begun, Durability, FinishedRun
+from trackrecord.store.sqlite import Connection, Synchronous, connect, open_database
+from trackrecord.store.writer import Unit, Unstorable, Writer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRun:
+    """A run whose lease is over: whoever held it has died or stalled."""
+
+    tenant_id: str
+    run_id: str
+    epoch: int
+
+
+class SqliteStore:
+    """Implements `Store` on one SQLite file."""
+
+    def __init__(self, path: Path, connection: Connection, reader: Connection, settings: IntensitySettings) -> None:
+        """Use `open`."""
+        self._settings = settings
+        self._leases = Leases()
+        self._writer = Writer(connection, path, self._leases.due)
+        self._memory = SqliteMemories(reader, self._writer.submit)
+        self.path = path
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        durability: Durability = "sync",
+        synchronous: Synchronous = "FULL",
+        intensity_settings: IntensitySettings | None = None,
+    ) -> Self:
+        """A store on the file at `path`, made when there is none; every write of it survives the process.
+
+        Args:
+            path: the database file; its directory must exist.
+            durability: what `journal` uses when it is not told.
+            synchronous: `FULL` also survives a power cut, `NORMAL` may then lose the last commits but never half of one.
+            intensity_settings: weights and ranges of the intensity scores; the defaults when None.
+
+        Raises:
+            StoreUnusable: the file cannot be read or written, or is not ours.
+            SchemaTooNew: a newer version of this package wrote it.
+            StoreBusy: another process held it for too long.
+        """
+        failpoints.arm_from_environment()
+        path = Path(path)
+        connection = open_database(path, synchronous)
+        reader = connect(path, is_reader=True)
+        store = cls(path, connection, reader, intensity_settings or IntensitySettings())
+        store.durability = durability
+        return store
+
+    durability: Durability = "sync"
+
+    @property
+    def memory(self) -> SqliteMemories:
+        """Memories to recall from, and to add to."""
+        return self._memory
+
+    def accept(self, run: AcceptedRun) -> Awaitable[None]:
+        """Hand the accepting transaction to the writer at once; await the result for its commit.
+
+        Raises:
+            StoreError: it could not be stored; there is no such run then.
+        """
+        return self._submit(lambda connection: transactions.accept(connection, run))
+
+    async def begin(self, tenant_id: str, run_id: str, *, now: str | None = None) -> Begun:
+        """Put a queued, due waiting or orphaned run under a new epoch and a lease of ten seconds, kept up from here on.
+
+        Raises:
+            Conflict: somebody holds the run, it is not due, or it has ended.
+            UnknownRun: there is no such run.
+        """
+
+        def write(connection: Connection) -> Begun:
+            return transactions.begin(connection, tenant_id, run_id, now)
+
+        return await self._submit(write, self._hold)
+
+    def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
+        """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
+        journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
+        self._leases.keep(journal)
+        return journal
+
+    async def finish(self, run: FinishedRun) -> bool:
+        """The terminal transaction; False, and nothing written, when the run had ended or moved to another epoch.
+
+        When its content cannot be stored, the minimal record is, with those spans that can.
+
+        Raises:
+            StoreError: not even that could be stored; the run stays as it was and may be finished again.
+        """
+        journal = self._leases.journal(run.begun)
+        try:
+            return await self._finish(_Finish(run, run.rows, journal, self._settings, is_minimal=False))
+        except Unstorable as error:
+            rows = run.minimal(error.message)
+            return await self._finish(_Finish(run, rows, journal, self._settings, is_minimal=True))
+        finally:
+            self._leases.let_go(run.begun)
+
+    async def _finish(self, finish: _Finish) -> bool:
+        return await self._submit(finish.write, finish.settled)
+
+    async def release(self, begun: Begun) -> None:
+        """Let go of a run that this process will not finish, so that another may begin it at once.
+
+        Raises:
+            StoreError: it could not be written; the lease then ends by itself within ten seconds.
+        """
+        self._leases.let_go(begun)
+        row = (clock.stamp(clock.now()), begun.tenant_id, begun.run_id, begun.epoch)
+        await self._submit(lambda connection: connection.execute(statements.EXTEND_LEASE, row))
+
+    async def expired(self, limit: int) -> list[ExpiredRun]:
+        """Running runs whose lease is over, the longest expired first; `begin` takes one of them over."""
+        now = clock.stamp(clock.now())
+        rows = await self._submit(
+            lambda connection: connection.execute(statements.SELECT_EXPIRED, (now, limit)).fetchall()
+        )
+        return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
+
+    async def increment_agent_stats(
+        self, tenant_id: str, agent_id_input: str, user_id_input: str, success: bool
+    ) -> None:
+        """Count a run that ran elsewhere into the statistics of its agent and user.
+
+        Raises:
+            BadInput: an id is empty or not text, or `success` no boolean.
+            StoreError: it could not be stored.
+        """
+        call = external.stats_call(tenant_id, agent_id_input, user_id_input, success)
+        await self._submit(lambda connection: external.increment(connection, call, self._settings))
+
+    async def update_agent_intensity_metrics(self, tenant_id: str, data: AgentExecutionData) -> None:
+        """Add a run that ran elsewhere to the intensity metrics of its agent.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+        await self._submit(lambda connection: external.absorb(connection, tenant_id, data, self._settings))
+
+    async def close(self) -> None:
+        """Commit what is under way and let go of the database; closing twice is nothing."""
+        for journal in self._leases.journals():
+            if journal.is_due and not self._writer.is_closed:
+                journal.flush()
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        self._memory.close()
+
+    def _submit(
+        self, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None
+    ) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future), settled))
+        return future
+
+    def _hold(self, unit: Unit) -> None:
+        if unit.error is None:
+            self._leases.hold(unit.result)
+
+
+class _Finish:
+    """The unit of one finish: takes what the journal still holds, and gives it back when it was not stored."""
+
+    __slots__ = ("_entries", "_is_minimal", "_journal", "_rows", "_run", "_settings")
+
+    def __init__(
+        self,
+        run: FinishedRun,
+        rows: Rows,
+        journal: SqliteJournal | None,
+        settings: IntensitySettings,
+        *,
+        is_minimal: bool,
+    ) -> None:
+        self._run = run
+        self._rows = rows
+        self._journal = journal
+        self._settings = settings
+        self._is_minimal = is_minimal
+        self._entries: list[Entry] = []
+
+    def write(self, connection: Connection) -> bool:
+        if self._journal is not None:
+            self._journal.take(self._entries)
+        entries = [*self._entries, *((span, None) for span in self._run.last_spans)]
+        return transactions.finish(
+            connection, self._run, self._rows, entries, self._settings, is_minimal=self._is_minimal
+        )
+
+    def settled(self, unit: Unit) -> None:
+        if unit.error is not None and self._journal is not None:
+            self._journal.put_back(self._entries)

@@ -1,0 +1,48 @@
+"""Triggers that keep history as it was, whoever writes to the file: for SQLite, as text by name.
+
+An ended run never changes; only retention may delete it, and its log, spans and content go with it and not before.
+Audit rows stay for good. Imported by tests and tools; migrations keep their own frozen copy.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trackrecord.store.schema import TERMINAL_SQL
+
+_RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.{column})"
+
+
+def _trigger(name: str, event: str, table: str, message: str, condition: str | None = None) -> str:
+    when = f" WHEN {condition}" if condition else ""
+    return f"CREATE TRIGGER {name} BEFORE {event} ON {table}{when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+
+
+def _append_only(table: str, column: str) -> dict[str, str]:
+    changed, deleted = f"{table}_change", f"{table}_delete"
+    return {
+        changed: _trigger(changed, "UPDATE", table, f"{table} is append-only"),
+        deleted: _trigger(deleted, "DELETE", table, f"{table} goes with its run", _RUN_IS_THERE.format(column=column)),
+    }
+
+
+TRIGGERS: Final[dict[str, str]] = {
+    "agent_executions_change": _trigger(
+        "agent_executions_change",
+        "UPDATE",
+        "agent_executions",
+        "an ended run never changes",
+        f"OLD.status IN {TERMINAL_SQL}",
+    ),
+    "agent_executions_delete": _trigger(
+        "agent_executions_delete",
+        "DELETE",
+        "agent_executions",
+        "a run that has not ended cannot be deleted",
+        f"OLD.status NOT IN {TERMINAL_SQL}",
+    ),
+    **_append_only("agent_logs", "execution_id"),
+    **_append_only("run_spans", "run_id"),
+    "audit_events_change": _trigger("audit_events_change", "UPDATE", "audit_events", "audit_events is append-only"),
+    "audit_events_delete": _trigger("audit_events_delete", "DELETE", "audit_events", "audit_events is append-only"),
+}
