@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Set
@@ -20,14 +19,18 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 MAX_DEPTH: Final = 64
 MAX_INT: Final = 2**53
 _UNSAFE_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, check_circular=False, separators=(",", ":")
-).encode
+
+
+def _encode(value: Json) -> str:
+    # orjson writes NaN as null and cannot hold wide integers: `clean` has turned both into tags before they get here
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def dumps(value: object) -> str:
@@ -42,7 +45,7 @@ def encode_clean(value: Json) -> str:
 
 def loads(text: str) -> Json:
     """The value of canonical text; tags stay tags."""
-    return json.loads(text)
+    return orjson.loads(text)
 
 
 def digest(text: str) -> str:

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
+from trackrecord.agent.definition import Definition, read_definition
+from trackrecord.agent.files import MAX_FILE_BYTES, parse
 from trackrecord.agent.policies import Limits, MemoryPolicy, PayloadPolicy, PluginNeed
-from trackrecord.canonical import Json
+from trackrecord.canonical import Json, clean, encode_clean, loads
+from trackrecord.errors import BadAgent, Problem
 from trackrecord.tenancy import LOCAL_TENANT
+from trackrecord.workflow.fields import MOST_PROBLEMS, Problems, describe, nearest
 from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import Workflow
 
@@ -79,7 +84,15 @@ class Agent:
             BadAgent: the file cannot be read, or the definition cannot be used; `problems` has all of them, each with
                 its line.
         """
-        raise NotImplementedError
+        place = Path(path)
+        source = parse(_bytes(place), is_json=place.suffix == ".json")
+        problems = Problems(found=list(source.problems))
+        agent = None
+        if source.value is not None or not source.problems:
+            agent = _read(source.value, str(path), tenant_id, problems)
+        if agent is None or problems.found:
+            raise _bad_agent(place.name, source.with_lines(tuple(problems.found)))
+        return agent
 
     @classmethod
     def from_mapping(
@@ -94,4 +107,100 @@ class Agent:
         Raises:
             BadAgent: the definition cannot be used; `problems` has all of them.
         """
-        raise NotImplementedError
+        problems = Problems()
+        agent = _read(mapping, None if base is None else str(base), tenant_id, problems)
+        if agent is None or problems.found:
+            raise _bad_agent("the agent", tuple(problems.found))
+        return agent
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            message = f"the file is {path.stat().st_size:,} bytes; {MAX_FILE_BYTES:,} is the most."
+            raise _bad_agent(path.name, (Problem(path="", message=message, cure="Move long texts elsewhere."),))
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        message = f"cannot read {str(path)!r}: {reason[:1].lower()}{reason[1:]}."
+        raise _bad_agent(path.name, (Problem(path="", message=message, cure=_neighbour(path)),)) from None
+
+
+def _neighbour(path: Path) -> str:
+    """A file beside the missing one that may have been meant."""
+    try:
+        if path.is_dir():
+            return "Name the file in it."
+        names = [one.name for one in path.parent.iterdir() if one.suffix in (".yaml", ".yml", ".json")]
+    except (OSError, ValueError):
+        return ""
+    meant = nearest(path.name, names)
+    return f"Did you mean {str(path.with_name(meant))!r}?" if meant else ""
+
+
+def _bad_agent(name: str, problems: tuple[Problem, ...]) -> BadAgent:
+    count = f"at least {MOST_PROBLEMS}" if len(problems) >= MOST_PROBLEMS else str(len(problems))
+    error = BadAgent(f"{name}: {count} problem{'' if count == '1' else 's'}", problems=problems)
+    for problem in problems:
+        error.add_note(str(problem))
+    return error
+
+
+def _read(value: object, path: str | None, tenant_id: str, problems: Problems) -> Agent | None:
+    """The agent, or None with problems added."""
+    if not isinstance(value, Mapping):
+        shown = describe(clean(value))
+        cure = "Start with `name: …` at the left margin, without a dash."
+        problems.add("", f"an agent is a mapping of fields, not {shown}", cure)
+        return None
+    plain = clean(cast("Mapping[object, object]", value))
+    if not isinstance(plain, dict) or (plain is not value and _has_tag(plain)):
+        message = "the definition holds something that is no plain JSON value"
+        problems.add("", message, "Use text, numbers, true, false, null, lists and mappings, at most 64 deep.")
+        return None
+    # one copy with sorted keys: the stored text loads as the very same agent, and no caller can change this one
+    own = cast("dict[str, Json]", loads(encode_clean(plain)))
+    definition = read_definition(own, tenant_id, problems)
+    return None if problems.found else _agent(definition, path)
+
+
+def _has_tag(value: Json) -> bool:
+    waiting: list[Json] = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "$t" in part:
+                return True
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return False
+
+
+def _agent(definition: Definition, path: str | None) -> Agent:
+    values = definition.values
+    return Agent(
+        id=definition.id,
+        name=cast("str", values["name"]),
+        definition=definition.text,
+        version=definition.version,
+        description=cast("str", values["description"]),
+        status=cast("AgentStatus", values["status"]),
+        system_prompt=cast("str", values["system_prompt"]),
+        prompt=cast("str", values["prompt"]),
+        model=cast("str | None", values["model"]),
+        temperature=float(cast("float", values["temperature"])),
+        plugins=definition.plugins,
+        input_schema=definition.input_schema,
+        output_schema=definition.output_schema,
+        output_sources=definition.output_sources,
+        workflow=definition.workflow,
+        limits=definition.limits,
+        limits_given=definition.limits_given,
+        memory=definition.memory,
+        payloads=definition.payloads,
+        schedule=cast("str | None", values["schedule"]),
+        timezone=cast("str", values["timezone"]),
+        example_inputs=cast("dict[str, Json] | None", values["example_inputs"]),
+        path=path,
+    )

@@ -1,1 +1,1 @@
-"""Memory: what earlier runs left for later ones. Pure over rows it is given; never reads a database, a clock or a model."""
+"""Memory: what earlier runs left for later ones. Pure over rows it is given: no database, no clock, no model."""

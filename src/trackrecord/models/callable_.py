@@ -1,4 +1,4 @@
-"""A Python function as a model, for tests and for embedding a model of one's own. No I/O, no retries, no conversation."""
+"""A Python function as a model, for tests and for embedding one's own. No I/O, no retries, no conversation."""
 
 from __future__ import annotations
 

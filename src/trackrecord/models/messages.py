@@ -197,7 +197,11 @@ class Model(Protocol):
 
 @dataclass(slots=True)
 class Conversation:
-    """A growing list of messages with its running hash; appending is the only change."""
+    """A growing list of messages with its running hash; appending is the only change.
+
+    Attributes:
+        turn: assistant messages so far.
+    """
 
     model: str
     tools: tuple[ToolSpec, ...] = ()
@@ -205,6 +209,7 @@ class Conversation:
     temperature: float | None = None
     max_tokens: int | None = None
     messages: list[Message] = field(default_factory=list[Message])
+    turn: int = 0
 
     def __post_init__(self) -> None:
         """Start the hash with everything that is not a message."""
@@ -217,6 +222,7 @@ class Conversation:
     def append(self, message: Message) -> None:
         """Add a message at the end."""
         self.messages.append(message)
+        self.turn += message.role == "assistant"
         self._hash.update(b"\n")
         self._hash.update(message.canonical().encode())
 
@@ -230,6 +236,7 @@ class Conversation:
             temperature=self.temperature,
             max_tokens=self.max_tokens,
             hash=self._hash.hexdigest(),
+            turn=self.turn,
         )
 
 

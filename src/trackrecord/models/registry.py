@@ -82,10 +82,10 @@ class Models:
 def _unknown(name: str) -> str:
     if ":" not in name:
         return f"the model {name!r} has no provider; a model is written provider:name"
-    provider = name.partition(":")[0]
+    provider, _, rest = name.partition(":")
     if provider == SCRIPTED[:-1]:
         return f"the model {name!r} names no script file"
-    return f"the model {name!r} cannot be reached from here: no provider {provider!r} is set up"
+    return f"the model {name!r} cannot be reached from here: no provider {provider!r} is set up for {rest!r}"
 
 
 def _folders(base: Path | None) -> tuple[Path, ...]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from trackrecord.canonical import Json, dumps
-from trackrecord.errors import TrackrecordError
+from trackrecord.canonical import Json, clean, dumps
 from trackrecord.models.messages import Message, ModelCallFailed, ModelReply, ModelRequest, ToolRequest
 from trackrecord.record.usage import Usage
+from trackrecord.workflow.expressions import ExpressionError
 from trackrecord.workflow.references import Template
 
 CHARACTERS_PER_TOKEN: Final = 4
+SCOPE_ROOTS: Final = ("inputs", "vars")
 _KEPT_TURNS: Final = 64
 
 
@@ -91,19 +92,15 @@ class ScriptedReply:
     finish_reason: str | None = None
     delay_s: float = 0.0
     error: ScriptedError | None = None
-    _fixed: ModelReply | None = field(init=False, default=None)
     _is_filled_in: bool = field(init=False, default=False)
     _size: int = field(init=False, default=0)
-    _by_turn: dict[int, tuple[ToolRequest, ...]] = field(init=False, default_factory=dict[int, tuple[ToolRequest, ...]])
+    _kept: dict[int, ModelReply] = field(init=False, default_factory=dict[int, ModelReply])
 
     def __post_init__(self) -> None:
-        """Build whatever no request can change."""
+        """Measure whatever no request can change."""
         self._is_filled_in = self.template is not None or any(call.template is not None for call in self.calls)
-        if self._is_filled_in:
-            return
-        self._size = _size(self.text, [(call.name, call.arguments) for call in self.calls])
-        if self.usage is not None and all(call.id is not None for call in self.calls):
-            self._fixed = self._reply(self.text, self._requests(1), self.usage)
+        if not self._is_filled_in:
+            self._size = _size(self.text, [(call.name, call.arguments) for call in self.calls])
 
     def build(self, request: ModelRequest, turn: int) -> ModelReply:
         """The reply to this request, the `turn`-th of its conversation.
@@ -111,14 +108,25 @@ class ScriptedReply:
         Raises:
             ModelCallFailed: a reference in it finds nothing in the conversation.
         """
-        if self._fixed is not None:
-            return self._fixed
-        if not self._is_filled_in:
-            usage = self.usage or _counted(request, self._size)
-            return self._reply(self.text, self._requests(turn), usage)
-        text, requests = self._filled_in(request, turn)
-        size = _size(text, [(one.name, one.arguments) for one in requests])
-        return self._reply(text, requests, self.usage or _counted(request, size))
+        if self._is_filled_in:
+            text, requests = self._filled_in(request, turn)
+            size = _size(text, [(one.name, one.arguments) for one in requests])
+            return self._reply(text, requests, self.usage or _counted(_input_tokens(request), size))
+        kept = self._kept.get(turn)
+        if self.usage is not None:
+            return kept or self._keep(turn, self._requests(turn), self.usage)
+        # the same turn of another run mostly has a request of the same size: then nothing need be built
+        input_tokens = _input_tokens(request)
+        if kept is not None and kept.usage.input_tokens == input_tokens:
+            return kept
+        requests = self._requests(turn) if kept is None else kept.tool_requests
+        return self._keep(turn, requests, _counted(input_tokens, self._size))
+
+    def _keep(self, turn: int, requests: tuple[ToolRequest, ...], usage: Usage) -> ModelReply:
+        reply = self._reply(self.text, requests, usage)
+        if turn <= _KEPT_TURNS:
+            self._kept[turn] = reply
+        return reply
 
     def _reply(self, text: str | None, requests: tuple[ToolRequest, ...], usage: Usage) -> ModelReply:
         return ModelReply(
@@ -130,18 +138,10 @@ class ScriptedReply:
         )
 
     def _requests(self, turn: int) -> tuple[ToolRequest, ...]:
-        if not self.calls:
-            return ()
-        kept = self._by_turn.get(turn)
-        if kept is not None:
-            return kept
-        made = tuple(
+        return tuple(
             ToolRequest(id=call.id or f"call_{turn}_{place}", name=call.name, arguments=call.arguments)
             for place, call in enumerate(self.calls, 1)
         )
-        if len(self._by_turn) < _KEPT_TURNS:
-            self._by_turn[turn] = made
-        return made
 
     def _filled_in(self, request: ModelRequest, turn: int) -> tuple[str | None, tuple[ToolRequest, ...]]:
         scope = conversation_scope(request.messages)
@@ -151,15 +151,15 @@ class ScriptedReply:
                 ToolRequest(
                     id=call.id or f"call_{turn}_{place}",
                     name=call.name,
-                    arguments=call.arguments if call.template is None else call.template.render(scope),
+                    arguments=call.arguments if call.template is None else clean(call.template.render(scope)),
                 )
                 for place, call in enumerate(self.calls, 1)
             )
-        except TrackrecordError as error:
+        except ExpressionError as error:
             raise ModelCallFailed(f"{self.where}: {error.message}") from None
         return text, requests
 
-    def _written(self, value: Json) -> str:
+    def _written(self, value: object) -> str:
         return value if isinstance(value, str) and not self.is_json else dumps(value)
 
 
@@ -199,9 +199,12 @@ def _value(text: str) -> Json:
         return text
 
 
-def _counted(request: ModelRequest, output_size: int) -> Usage:
-    size = sum([len(message.text) for message in request.messages])
-    return Usage(input_tokens=_tokens(size), output_tokens=_tokens(output_size))
+def _input_tokens(request: ModelRequest) -> int:
+    return _tokens(sum([len(message.text) for message in request.messages]))
+
+
+def _counted(input_tokens: int, output_size: int) -> Usage:
+    return Usage(input_tokens=input_tokens, output_tokens=_tokens(output_size))
 
 
 def _size(text: str | None, calls: Sequence[tuple[str, Json]]) -> int:

@@ -15,9 +15,6 @@ from trackrecord.errors import BadInput
 from trackrecord.models.messages import ModelCallFailed, ModelReply, ModelRequest
 from trackrecord.models.replies import ScriptedReply
 from trackrecord.models.script import Script, read_script
-from trackrecord.models.script_text import Source, read
-
-MAX_BYTES = 8 << 20
 
 
 class ScriptedModel:
@@ -44,19 +41,16 @@ class ScriptedModel:
         Raises:
             BadInput: the file cannot be read or is no script; the message has every problem with its line.
         """
+        from trackrecord.agent.files import MAX_FILE_BYTES, parse  # heavy: YAML takes 40 ms `from_mapping` never needs
+
         file = Path(path)
         try:
             with file.open("rb") as opened:
-                content = opened.read(MAX_BYTES + 1)
-            if len(content) > MAX_BYTES:
-                raise BadInput(f"the script {str(path)!r} is larger than {MAX_BYTES >> 20} MiB")
-            text = content.decode("utf-8-sig")
+                source = parse(opened.read(MAX_FILE_BYTES + 1))
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise BadInput(f"the script {str(path)!r} cannot be read: {reason}") from None
-        except UnicodeDecodeError as error:
-            raise BadInput(f"the script {str(path)!r} is no UTF-8 text (byte {error.start})") from None
-        return cls(read_script(read(text), name=str(path)), name=name or file.name)
+        return cls(read_script(source.value, name=str(path), source=source), name=name or file.name)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object], *, name: str = "script") -> ScriptedModel:
@@ -65,7 +59,7 @@ class ScriptedModel:
         Raises:
             BadInput: it is no script; the message has every problem with its path.
         """
-        return cls(read_script(Source.of(mapping), name=name), name=name)
+        return cls(read_script(dict(mapping), name=name), name=name)
 
     async def request(self, request: ModelRequest) -> ModelReply:
         """The reply the script has for this request.

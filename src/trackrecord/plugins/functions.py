@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar, cast, overload
 
 from trackrecord.canonical import Json, clean
 from trackrecord.errors import PluginError
-from trackrecord.plugins.hints import Build, HintReader, built, unresolved
+from trackrecord.plugins.hints import Build, HintReader, built, unresolved, whole
 from trackrecord.plugins.protocol import Action, EffectClass, Invocation, Result, ToolCallFailed
 from trackrecord.plugins.threads import THREADS
 
@@ -136,6 +136,9 @@ class FunctionPlugin:
         if call is None:
             raise ToolCallFailed(f"plugin {self._name!r} has no action {invocation.action!r}", was_sent=False)
         arguments: dict[str, Any] = invocation.arguments
+        for name in call.whole_names:  # apart from the other builders, because it is common and hardly ever needed
+            if type(arguments.get(name)) is float:
+                arguments = {**arguments, name: whole(arguments[name])}
         if call.builds:
             arguments = _arguments(arguments, call.builds)
         if call.invocation_name is not None:
@@ -157,6 +160,7 @@ class _Call:
     is_async: bool
     is_blocking: bool
     builds: Mapping[str, Build]
+    whole_names: tuple[str, ...]
     invocation_name: str | None
 
 
@@ -213,7 +217,8 @@ def _read(function: Callable[..., Any], where: str, *, is_blocking: bool) -> tup
         target=function,
         is_async=inspect.iscoroutinefunction(function),
         is_blocking=is_blocking,
-        builds=builds,
+        builds={name: build for name, build in builds.items() if build is not whole},
+        whole_names=tuple(name for name, build in builds.items() if build is whole),
         invocation_name=invocation_name,
     )
     return call, parameters

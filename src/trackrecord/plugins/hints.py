@@ -158,8 +158,13 @@ class HintReader:
         )
 
     def _read_typed_dict(self, hint: type[object], where: str) -> Hint:
-        required = cast(frozenset[str], getattr(hint, "__required_keys__", frozenset[str]()))
-        return self._read_object(hint, [(name, name in required) for name in _hints(hint, where)], where, dict)
+        total = cast(frozenset[str], getattr(hint, "__required_keys__", frozenset[str]()))
+        named: list[tuple[str, bool]] = []
+        for name, key_hint in _hints(hint, where).items():
+            # where annotations are text, Python itself did not see the mark on a key when it made the class
+            mark = typing.get_origin(key_hint)
+            named.append((name, mark is Required or (mark is not NotRequired and name in total)))
+        return self._read_object(hint, named, where, dict)
 
     def _read_dataclass(self, hint: Any, where: str) -> Hint:
         taken = [field for field in fields(hint) if field.init]
@@ -207,13 +212,14 @@ def built(arguments: Mapping[str, Any], builds: Mapping[str, Build]) -> dict[str
     return made
 
 
-def _whole(value: float) -> int:
-    return int(value)  # JSON Schema calls 3.0 an integer; a Python function that slices with it does not
+def whole(value: float) -> int:
+    """The builder of `int`: JSON Schema calls 3.0 an integer, a Python function that slices with it does not."""
+    return int(value)
 
 
 _PLAIN: Final[Mapping[object, Hint]] = {
     str: Hint(schema={"type": "string"}),
-    int: Hint(schema={"type": "integer"}, build=_whole),
+    int: Hint(schema={"type": "integer"}, build=whole),
     float: Hint(schema={"type": "number"}),
     bool: Hint(schema={"type": "boolean"}),
     type(None): Hint(schema={"type": "null"}),

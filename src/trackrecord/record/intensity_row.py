@@ -61,7 +61,7 @@ class RunFigures:
         )
         if None in executed and executed != (None, None, None, None):
             raise BadInput(
-                f"executed steps, branches, loop iterations and parallel are {executed!r}, of which only some are known",
+                f"executed steps, branches, loop iterations, parallel are {executed!r}, of which only some are known",
                 cure="Give all four, or none when the engine did not run the workflow.",
             )
 
@@ -254,22 +254,35 @@ def from_columns(columns: Mapping[str, object]) -> IntensityRow:
 def _number(name: str, value: object) -> int | None:
     if type(value) is int or (value is None and name in ROW_NULLABLE_COLUMNS):
         return value
-    raise ValueError(f"column {name} of the intensity row holds {value!r}, which is not a count; rebuild the row")
-
-
-def _list(name: str, value: object) -> list[object]:
-    listed = json.loads(value) if isinstance(value, str) else None
-    if not isinstance(listed, list):
-        raise ValueError(f"column {name} of the intensity row holds {value!r}, which is no list; rebuild the row")
-    return cast("list[object]", listed)
+    raise _spoilt(name, value)
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
-    if value == "[]":
-        return ()
-    return tuple(str(item) for item in _list(name, value))
+    names = _list(name, value)
+    if not all(isinstance(item, str) for item in names):
+        raise _spoilt(name, value)
+    return tuple(cast("list[str]", names))
 
 
 def _pairs(name: str, value: object) -> tuple[tuple[int, int], ...]:
-    pairs = cast("list[tuple[int, int]]", _list(name, value))
-    return tuple((seq, tokens) for seq, tokens in pairs)
+    pairs: list[tuple[int, int]] = []
+    for pair in _list(name, value):
+        numbers = cast("list[object]", pair) if isinstance(pair, list) else []
+        if len(numbers) != 2 or type(numbers[0]) is not int or type(numbers[1]) is not int:
+            raise _spoilt(name, value)
+        pairs.append((numbers[0], numbers[1]))
+    return tuple(pairs)
+
+
+def _list(name: str, value: object) -> list[object]:
+    try:
+        listed = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        listed = None
+    if not isinstance(listed, list):
+        raise _spoilt(name, value)
+    return cast("list[object]", listed)
+
+
+def _spoilt(name: str, value: object) -> ValueError:
+    return ValueError(f"column {name} of the intensity row holds {value!r}, which no row would write; rebuild the row")

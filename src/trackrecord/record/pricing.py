@@ -137,6 +137,9 @@ def _calculate(provider: Provider, model: ModelInfo, usage: TokenCounts, at: dat
     with localcontext(_EXACT):
         try:
             cost_usd = model.calc_price(counts, provider, genai_request_timestamp=at).total_price
-        except (ValueError, ArithmeticError) as error:  # counts that contradict each other, like more cache reads than input
+        except (
+            ValueError,
+            ArithmeticError,
+        ) as error:  # counts that contradict each other, like more cache reads than input
             return Priced(reason=f"the token counts cannot be priced: {error}")
         return Priced(cost_nanos=int((cost_usd * NANOS_PER_DOLLAR).to_integral_value()), cost_usd=cost_usd)

@@ -19,14 +19,25 @@ Row = tuple[Value, ...]
 _NO_USAGE: Final = (None, None, None, None, None, None, None)
 
 
-def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
-    """The row of a span.
+def is_plain(span: Span) -> bool:
+    """Whether the span has nothing that only a model attempt has; its row is then half as wide to write."""
+    return (
+        span.usage is None
+        and span.provider is None
+        and span.model is None
+        and span.purpose is None
+        and span.cost_nanos is None
+        and span.cost_usd is None
+        and span.responded_model is None
+    )
+
+
+def plain_span_row(tenant_id: str, run_id: str, span: Span) -> Row:
+    """The row of a plain span, for `INSERT_PLAIN_SPAN`.
 
     Raises:
         ValueError: an attribute is no canonical JSON.
     """
-    usage = span.usage
-    figures = _NO_USAGE if usage is None else _usage_figures(usage)
     success = span.success
     attributes = span.attributes
     return (
@@ -39,14 +50,7 @@ def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
         span.epoch,
         span.start_us,
         span.duration_us,
-        span.purpose,
         span.step_type,
-        span.provider,
-        span.model,
-        span.responded_model,
-        *figures,
-        span.cost_nanos,
-        span.cost_usd,
         span.plugin,
         span.action,
         None if success is None else int(success),
@@ -54,6 +58,25 @@ def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
         span.error_code,
         span.error_message,
         encode_clean(cast("Json", attributes)) if attributes else None,
+    )
+
+
+def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
+    """The row of any span, for `INSERT_SPAN`.
+
+    Raises:
+        ValueError: an attribute is no canonical JSON.
+    """
+    usage = span.usage
+    return (
+        *plain_span_row(tenant_id, run_id, span),
+        span.purpose,
+        span.provider,
+        span.model,
+        span.responded_model,
+        *(_NO_USAGE if usage is None else _usage_figures(usage)),
+        span.cost_nanos,
+        span.cost_usd,
     )
 
 
@@ -71,9 +94,9 @@ def _usage_figures(usage: Usage) -> Row:
 
 def span(row: tuple[Any, ...]) -> Span:
     """The span of a row selected with `SELECT_SPANS` (without tenant and run)."""
-    (path, attempt, kind, status, epoch, start_us, duration_us, purpose, step_type, provider, model) = row[:11]
-    (responded_model, *figures, provenance, raw) = row[11:19]
-    (cost_nanos, cost_usd, plugin, action, success, items, error_code, error_message, attributes) = row[19:]
+    path, attempt, kind, status, epoch, start_us, duration_us, step_type, plugin, action = row[:10]
+    success, items, error_code, error_message, attributes = row[10:15]
+    purpose, provider, model, responded_model, *figures, provenance, raw, cost_nanos, cost_usd = row[15:]
     return Span(
         path=path,
         attempt=attempt,

@@ -13,10 +13,11 @@ from trackrecord import canonical, clock
 from trackrecord.errors import BadInput
 from trackrecord.record import intensity
 from trackrecord.record.execution_data import AgentExecutionData, check_id
-from trackrecord.record.intensity import DeclaredDesign, IntensitySettings, RunFigures
+from trackrecord.record.intensity import DeclaredDesign, RunFigures
 from trackrecord.store import failpoints, statements
 from trackrecord.store.driver import Connection
-from trackrecord.store.transactions import add_stats, read_intensity, write_intensity
+from trackrecord.store.intensity_book import IntensityBook
+from trackrecord.store.transactions import add_stats
 
 STATS_RULE: Final = "external-stats/1"
 
@@ -46,31 +47,31 @@ def stats_call(tenant_id: str, agent_id: str, user_id: str, success: bool) -> St
     return StatsCall(tenant_id=tenant_id, agent_id=agent_id, user_id=user_id, success=success)
 
 
-def increment(connection: Connection, call: StatsCall, settings: IntensitySettings) -> None:
+def increment(connection: Connection, call: StatsCall, book: IntensityBook) -> None:
     """Count the run into `agent_stats`; a failure counts as `failed`, for nothing else was said."""
     now = clock.stamp(clock.now())
     succeeded = int(call.success)
     sums = _NOTHING | {"run_count": 1, "success_count": succeeded, "failed_count": 1 - succeeded}
     add_stats(connection, (call.tenant_id, call.agent_id, call.user_id), sums, (1, succeeded), now)
     failpoints.reach("external.agent_stats")
-    sequence, row = read_intensity(connection, call.tenant_id, call.agent_id)
-    design = _design(connection, call.tenant_id, call.agent_id)
-    write_intensity(connection, (call.tenant_id, call.agent_id), sequence + 1, row, design, settings, now)
+    sums = book.read(connection, (call.tenant_id, call.agent_id))
+    sequence = sums.sequence + 1
     fields = canonical.dumps({"success": call.success})
-    _keep(connection, "stats", (call.tenant_id, call.agent_id, call.user_id), sequence + 1, fields, STATS_RULE, now)
+    _keep(connection, "stats", (call.tenant_id, call.agent_id, call.user_id), sequence, fields, STATS_RULE, now)
+    design = _design(connection, call.tenant_id, call.agent_id)
+    book.change((call.tenant_id, call.agent_id), sequence, sums.row, design)
 
 
-def absorb(connection: Connection, tenant_id: str, data: AgentExecutionData, settings: IntensitySettings) -> None:
+def absorb(connection: Connection, tenant_id: str, data: AgentExecutionData, book: IntensityBook) -> None:
     """Add the run to `agent_intensity_metrics`."""
     now = clock.stamp(clock.now())
-    sequence, row = read_intensity(connection, tenant_id, data.agent_id)
-    figures = RunFigures(data=data, status="completed" if data.was_successful else "failed")
-    row = intensity.absorb(row, figures, sequence + 1)
-    design = _design(connection, tenant_id, data.agent_id)
-    write_intensity(connection, (tenant_id, data.agent_id), sequence + 1, row, design, settings, now)
-    failpoints.reach("external.agent_intensity_metrics")
+    sums = book.read(connection, (tenant_id, data.agent_id))
+    sequence = sums.sequence + 1
     fields = canonical.dumps(asdict(data))
-    _keep(connection, "intensity", (tenant_id, data.agent_id, data.user_id), sequence + 1, fields, intensity.RULE, now)
+    _keep(connection, "intensity", (tenant_id, data.agent_id, data.user_id), sequence, fields, intensity.RULE, now)
+    figures = RunFigures(data=data, status="completed" if data.was_successful else "failed")
+    row = intensity.absorb(sums.row, figures, sequence)
+    book.change((tenant_id, data.agent_id), sequence, row, _design(connection, tenant_id, data.agent_id))
 
 
 def _keep(

@@ -1,7 +1,7 @@
 """Named places where a test makes the store raise, stall or die, for real. A no-op unless armed.
 
-Armed by tests in process, or for a child process by `TRACKRECORD_FAILPOINTS="finish.precommit=kill,accept.agents=raise"`.
-Must never be armed by anything else.
+Armed by tests in process, or for a child process by its environment:
+`TRACKRECORD_FAILPOINTS="finish.precommit=kill,accept.agents=raise"`. Must never be armed by anything else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, Literal, cast, get_args
 
@@ -19,7 +19,7 @@ VARIABLE: Final = "TRACKRECORD_FAILPOINTS"
 _armed: dict[str, Action] = {}
 
 
-class FailpointReached(Exception):
+class FailpointError(Exception):
     """What an armed `raise` raises; no error of ours, so that nothing may expect it."""
 
 
@@ -29,8 +29,13 @@ def reach(name: str) -> None:
         _act(name, _armed[name])
 
 
+def is_armed() -> bool:
+    """Whether any place is armed."""
+    return bool(_armed)
+
+
 @contextmanager
-def armed(name: str, action: Action = "raise") -> Iterator[None]:
+def armed(name: str, action: Action = "raise") -> Generator[None]:
     """Arm one place for the length of a block."""
     _armed[name] = action
     try:
@@ -53,4 +58,4 @@ def _act(name: str, action: Action) -> None:
     if action == "sleep":
         time.sleep(1)
         return
-    raise FailpointReached(name)
+    raise FailpointError(name)

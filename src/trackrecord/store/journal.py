@@ -1,8 +1,8 @@
 """The journal of one run in one epoch: finished spans and checkpoints on their way to the database.
 
 Step 5 of 9. Appending costs no hop and no future; committing awaits one commit that contains all that was appended.
-Nothing of a run is stored before what precedes it: once something could not be stored, nothing more is, until the finish
-takes what is left. Must never be drained anywhere but inside a writer's unit.
+Nothing of a run is stored before what precedes it: once something could not be stored, nothing more is, until the
+finish takes what is left. Must never be drained anywhere but inside a writer's unit.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SqliteJournal:
         with self._counting:
             self._sent_count += 1
         self._is_submitted = True
-        return Unit(batch.write, future, batch.settled)
+        return Unit(batch.write, future, batch.settled, "journal")
 
     def take(self, taken: list[Entry]) -> None:
         """Move everything pending into `taken`; called inside a unit only."""
@@ -148,7 +148,9 @@ class _Batch:
             if is_of_store(error):
                 raise
             failure = unstorable(error)
-            journal.fail(failure)  # now: a later unit of this run may be next in the same transaction
+            # now, and not when the unit is settled: the run's next unit or its finish may follow in this transaction
+            journal.put_back(self._taken)
+            journal.fail(failure)
             raise failure from error
 
     def settled(self, unit: Unit) -> None:
@@ -180,8 +182,11 @@ def write_entries(connection: Connection, begun: Begun, entries: Iterable[Entry]
     tenant_id, run_id = begun.tenant_id, begun.run_id
     latest: dict[tuple[str, int], Checkpoint] = {}
     spans: list[codec.Row] = []
+    plain: list[codec.Row] = []
     for span, checkpoint in entries:
-        if span is not None:
+        if span is not None and codec.is_plain(span):
+            plain.append(codec.plain_span_row(tenant_id, run_id, span))
+        elif span is not None:
             spans.append(codec.span_row(tenant_id, run_id, span))
         if checkpoint is not None:
             key = (checkpoint.path, checkpoint.attempt)
@@ -189,6 +194,9 @@ def write_entries(connection: Connection, begun: Begun, entries: Iterable[Entry]
                 latest[key] = checkpoint
     if spans:
         connection.executemany(statements.INSERT_SPAN, spans)
+    if plain:
+        connection.executemany(statements.INSERT_PLAIN_SPAN, plain)
+    if spans or plain:
         failpoints.reach("journal.run_spans")
     if latest:
         connection.executemany(

@@ -128,14 +128,14 @@ class SqliteReader:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise UnknownRun(f"there is no run {run!r}", cure="`trackrecord runs` lists them; the beginning of an id will do.")
+            raise UnknownRun(
+                f"there is no run {run!r}", cure="`trackrecord runs` lists them; the beginning of an id will do."
+            )
         raise UnknownRun(f"{run!r} is the beginning of more than one run id", cure="Give more of the id.")
 
     def log(self, run_id: str) -> Row | None:
         """The log row of a run; None while it has not ended."""
-        found = self.rows(
-            "SELECT * FROM agent_logs WHERE tenant_id = ? AND execution_id = ?", (self.tenant_id, run_id)
-        )
+        found = self.rows("SELECT * FROM agent_logs WHERE tenant_id = ? AND execution_id = ?", (self.tenant_id, run_id))
         return found[0] if found else None
 
     def spans(self, run_id: str) -> tuple[Span, ...]:
@@ -146,8 +146,7 @@ class SqliteReader:
     def payload(self, run_id: str, kind: str) -> Row | None:
         """The input or output of a run; None when there was none."""
         found = self.rows(
-            "SELECT * FROM run_payloads WHERE tenant_id = ? AND run_id = ? AND kind = ?",
-            (self.tenant_id, run_id, kind),
+            "SELECT * FROM run_payloads WHERE tenant_id = ? AND run_id = ? AND kind = ?", (self.tenant_id, run_id, kind)
         )
         return found[0] if found else None
 

@@ -10,6 +10,7 @@ points at its parent with it, so no row can belong to another tenant than its pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -36,14 +37,25 @@ COUNT: Final = Integer().with_variant(BigInteger(), "postgresql")
 DOCUMENT: Final = Text().with_variant(JSONB(), "postgresql")
 DOLLARS: Final = Text().with_variant(Numeric(), "postgresql")
 
-TERMINAL_SQL: Final = (
-    "('completed', 'failed', 'cancelled', 'timed_out', 'budget_exceeded', 'abandoned', 'interrupted_unknown_outcome')"
+LIVE: Final = ("queued", "running", "waiting")
+ENDED: Final = (
+    "completed",
+    "failed",
+    "cancelled",
+    "timed_out",
+    "budget_exceeded",
+    "abandoned",
+    "interrupted_unknown_outcome",
 )
-STATUS_SQL: Final = TERMINAL_SQL.replace("(", "('queued', 'running', 'waiting', ", 1)
 
 metadata: Final = MetaData()
 
 _Column = Column[Any]
+
+
+def one_of(column: str, values: Sequence[str]) -> str:
+    """A condition; not `IN`, for which SQLite builds a small table anew at every row."""
+    return "(" + " OR ".join(f"{column} = '{value}'" for value in values) + ")"
 
 
 def _id(name: str, *, null: bool = False) -> _Column:
@@ -74,7 +86,7 @@ def _document(name: str, *, null: bool = False) -> _Column:
 
 def _table(name: str, key: str, *parts: Any, clustered: bool = False) -> Table:
     """A table whose counts may not be negative; `clustered` stores rows in key order, without a second tree."""
-    counted = [part.name for part in parts if isinstance(part, Column) and part.type is COUNT]
+    counted = [part.name for part in parts if isinstance(part, Column) and part.type is COUNT]  # pyright: ignore[reportUnknownMemberType]  # generic over any type
     checks = (
         [CheckConstraint(" AND ".join(f"{column} >= 0" for column in counted), f"{name}_counts")] if counted else []
     )
@@ -119,7 +131,7 @@ agents = _table(
     _text("version"),  # of the latest run accepted, or of the latest definition saved
     _stamp("created_at"),
     _stamp("updated_at"),
-    CheckConstraint("status IN ('draft', 'active', 'archived')", "agents_status"),
+    CheckConstraint(one_of("status", ("draft", "active", "archived")), "agents_status"),
     Index("agents_by_name", "tenant_id", "name"),
 )
 
@@ -209,13 +221,13 @@ agent_executions = _table(
     _text("price_table", null=True),
     _text("credit_rule", null=True),
     _text("fold_rule", null=True),
-    CheckConstraint(f"status IN {STATUS_SQL}", "agent_executions_status"),
+    CheckConstraint(one_of("status", (*LIVE, *ENDED)), "agent_executions_status"),
     CheckConstraint(
-        "execution_type IN ('manual', 'scheduled', 'api', 'queue', 'webhook', 'test', 'child', 'retry', 'fork')",
+        one_of("execution_type", ("manual", "scheduled", "api", "queue", "webhook", "test", "child", "retry", "fork")),
         "agent_executions_type",
     ),
     CheckConstraint(
-        f"(status IN {TERMINAL_SQL}) = (completed_at IS NOT NULL AND agent_seq IS NOT NULL)", "agent_executions_ended"
+        f"{one_of('status', ENDED)} = (completed_at IS NOT NULL AND agent_seq IS NOT NULL)", "agent_executions_ended"
     ),
     CheckConstraint("runs_workflow <= 1 AND usage_complete <= 1", "agent_executions_flags"),
     _child("tenant_id agent_id agent_version", "agent_versions", "tenant_id agent_id version"),
@@ -352,8 +364,8 @@ run_checkpoints = _table(
     _count("epoch"),
     _count("start_us"),
     _text("outcome", null=True),  # canonical JSON text; NULL while started
-    CheckConstraint("state IN ('started', 'done')", "run_checkpoints_state"),
-    CheckConstraint("effect IN ('read', 'keyed', 'unsafe')", "run_checkpoints_effect"),
+    CheckConstraint(one_of("state", ("started", "done")), "run_checkpoints_state"),
+    CheckConstraint(one_of("effect", ("read", "keyed", "unsafe")), "run_checkpoints_effect"),
     CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", "run_checkpoints_outcome"),
     _of_run(),
     clustered=True,
@@ -369,7 +381,7 @@ run_payloads = _table(
     _text("sha256"),  # of the whole text, before any cut
     _count("size"),  # bytes of the whole text
     _count("was_truncated"),  # 0 or 1
-    CheckConstraint("kind IN ('input', 'output')", "run_payloads_kind"),
+    CheckConstraint(one_of("kind", ("input", "output")), "run_payloads_kind"),
     _of_run(),
 )
 
@@ -386,7 +398,7 @@ run_memories = _table(
     _count("importance"),
     _stamp("created_at"),
     _stamp("expires_at"),
-    CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "run_memories_kind"),
+    CheckConstraint(one_of("kind", ("summary", "fact", "pattern")), "run_memories_kind"),
     CheckConstraint("importance BETWEEN 1 AND 10", "run_memories_importance"),
     _of_run(),
     Index("run_memories_by_agent", "tenant_id", "agent_id", "user_id", "created_at"),
@@ -406,7 +418,7 @@ user_memories = _table(
     _count("importance"),
     _stamp("created_at"),
     _stamp("expires_at"),
-    CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "user_memories_kind"),
+    CheckConstraint(one_of("kind", ("summary", "fact", "pattern")), "user_memories_kind"),
     CheckConstraint("importance BETWEEN 1 AND 10", "user_memories_importance"),
     Index("user_memories_by_user", "tenant_id", "user_id", "created_at"),
 )
@@ -423,7 +435,7 @@ external_executions = _table(
     _text("fields"),  # canonical JSON text of what the caller gave
     _text("rule"),
     _stamp("created_at"),
-    CheckConstraint("kind IN ('stats', 'intensity')", "external_executions_kind"),
+    CheckConstraint(one_of("kind", ("stats", "intensity")), "external_executions_kind"),
     Index("external_executions_by_agent", "tenant_id", "agent_id", "agent_seq", unique=True),
 )
 

@@ -17,12 +17,14 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.rows import Rows
 from trackrecord.store import external, failpoints, statements, transactions
+from trackrecord.store.driver import Connection, Error
+from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.journal import Entry, SqliteJournal
 from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability, FinishedRun
-from trackrecord.store.sqlite import Connection, Synchronous, connect, open_database
-from trackrecord.store.writer import Unit, Unstorable, Writer
+from trackrecord.store.sqlite import Synchronous, connect, open_database, store_error
+from trackrecord.store.writer import Unit, UnstorableError, Writer
 
 T = TypeVar("T")
 
@@ -39,11 +41,21 @@ class ExpiredRun:
 class SqliteStore:
     """Implements `Store` on one SQLite file."""
 
-    def __init__(self, path: Path, connection: Connection, reader: Connection, settings: IntensitySettings) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: Connection,
+        reader: Connection,
+        durability: Durability,
+        settings: IntensitySettings,
+    ) -> None:
         """Use `open`."""
-        self._settings = settings
+        self.durability: Durability = durability
+        self._book = IntensityBook(settings)
         self._leases = Leases()
-        self._writer = Writer(connection, path, self._leases.due)
+        self._writer = Writer(
+            connection, path, due=self._leases.due, complete=self._book.complete, forget=self._book.forget
+        )
         self._memory = SqliteMemories(reader, self._writer.submit)
         self.path = path
 
@@ -61,7 +73,7 @@ class SqliteStore:
         Args:
             path: the database file; its directory must exist.
             durability: what `journal` uses when it is not told.
-            synchronous: `FULL` also survives a power cut, `NORMAL` may then lose the last commits but never half of one.
+            synchronous: `FULL` also survives a power cut; `NORMAL` may then lose the last commits, never half of one.
             intensity_settings: weights and ranges of the intensity scores; the defaults when None.
 
         Raises:
@@ -72,12 +84,12 @@ class SqliteStore:
         failpoints.arm_from_environment()
         path = Path(path)
         connection = open_database(path, synchronous)
-        reader = connect(path, is_reader=True)
-        store = cls(path, connection, reader, intensity_settings or IntensitySettings())
-        store.durability = durability
-        return store
-
-    durability: Durability = "sync"
+        try:
+            reader = connect(path, is_reader=True)
+        except Error as error:
+            connection.close()
+            raise store_error(error, path) from error
+        return cls(path, connection, reader, durability, intensity_settings or IntensitySettings())
 
     @property
     def memory(self) -> SqliteMemories:
@@ -90,7 +102,7 @@ class SqliteStore:
         Raises:
             StoreError: it could not be stored; there is no such run then.
         """
-        return self._submit(lambda connection: transactions.accept(connection, run))
+        return self._submit("accept", lambda connection: transactions.accept(connection, run))
 
     async def begin(self, tenant_id: str, run_id: str, *, now: str | None = None) -> Begun:
         """Put a queued, due waiting or orphaned run under a new epoch and a lease of ten seconds, kept up from here on.
@@ -103,7 +115,7 @@ class SqliteStore:
         def write(connection: Connection) -> Begun:
             return transactions.begin(connection, tenant_id, run_id, now)
 
-        return await self._submit(write, self._hold)
+        return await self._submit("begin", write, self._hold)
 
     def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
@@ -121,15 +133,15 @@ class SqliteStore:
         """
         journal = self._leases.journal(run.begun)
         try:
-            return await self._finish(_Finish(run, run.rows, journal, self._settings, is_minimal=False))
-        except Unstorable as error:
+            return await self._finish(_Finish(run, run.rows, journal, self._book, is_minimal=False))
+        except UnstorableError as error:
             rows = run.minimal(error.message)
-            return await self._finish(_Finish(run, rows, journal, self._settings, is_minimal=True))
+            return await self._finish(_Finish(run, rows, journal, self._book, is_minimal=True))
         finally:
             self._leases.let_go(run.begun)
 
     async def _finish(self, finish: _Finish) -> bool:
-        return await self._submit(finish.write, finish.settled)
+        return await self._submit("finish", finish.write, finish.settled)
 
     async def release(self, begun: Begun) -> None:
         """Let go of a run that this process will not finish, so that another may begin it at once.
@@ -139,13 +151,13 @@ class SqliteStore:
         """
         self._leases.let_go(begun)
         row = (clock.stamp(clock.now()), begun.tenant_id, begun.run_id, begun.epoch)
-        await self._submit(lambda connection: connection.execute(statements.EXTEND_LEASE, row))
+        await self._submit("release", lambda connection: connection.execute(statements.EXTEND_LEASE, row))
 
     async def expired(self, limit: int) -> list[ExpiredRun]:
         """Running runs whose lease is over, the longest expired first; `begin` takes one of them over."""
         now = clock.stamp(clock.now())
         rows = await self._submit(
-            lambda connection: connection.execute(statements.SELECT_EXPIRED, (now, limit)).fetchall()
+            "expired", lambda connection: connection.execute(statements.SELECT_EXPIRED, (now, limit)).fetchall()
         )
         return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
 
@@ -159,7 +171,7 @@ class SqliteStore:
             StoreError: it could not be stored.
         """
         call = external.stats_call(tenant_id, agent_id_input, user_id_input, success)
-        await self._submit(lambda connection: external.increment(connection, call, self._settings))
+        await self._submit("external", lambda connection: external.increment(connection, call, self._book))
 
     async def update_agent_intensity_metrics(self, tenant_id: str, data: AgentExecutionData) -> None:
         """Add a run that ran elsewhere to the intensity metrics of its agent.
@@ -167,7 +179,7 @@ class SqliteStore:
         Raises:
             StoreError: it could not be stored.
         """
-        await self._submit(lambda connection: external.absorb(connection, tenant_id, data, self._settings))
+        await self._submit("external", lambda connection: external.absorb(connection, tenant_id, data, self._book))
 
     async def close(self) -> None:
         """Commit what is under way and let go of the database; closing twice is nothing."""
@@ -178,10 +190,10 @@ class SqliteStore:
         self._memory.close()
 
     def _submit(
-        self, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None
+        self, name: str, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future), settled))
+        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future), settled, name))
         return future
 
     def _hold(self, unit: Unit) -> None:
@@ -192,21 +204,15 @@ class SqliteStore:
 class _Finish:
     """The unit of one finish: takes what the journal still holds, and gives it back when it was not stored."""
 
-    __slots__ = ("_entries", "_is_minimal", "_journal", "_rows", "_run", "_settings")
+    __slots__ = ("_book", "_entries", "_is_minimal", "_journal", "_rows", "_run")
 
     def __init__(
-        self,
-        run: FinishedRun,
-        rows: Rows,
-        journal: SqliteJournal | None,
-        settings: IntensitySettings,
-        *,
-        is_minimal: bool,
+        self, run: FinishedRun, rows: Rows, journal: SqliteJournal | None, book: IntensityBook, *, is_minimal: bool
     ) -> None:
         self._run = run
         self._rows = rows
         self._journal = journal
-        self._settings = settings
+        self._book = book
         self._is_minimal = is_minimal
         self._entries: list[Entry] = []
 
@@ -214,9 +220,7 @@ class _Finish:
         if self._journal is not None:
             self._journal.take(self._entries)
         entries = [*self._entries, *((span, None) for span in self._run.last_spans)]
-        return transactions.finish(
-            connection, self._run, self._rows, entries, self._settings, is_minimal=self._is_minimal
-        )
+        return transactions.finish(connection, self._run, self._rows, entries, self._book, is_minimal=self._is_minimal)
 
     def settled(self, unit: Unit) -> None:
         if unit.error is not None and self._journal is not None:

@@ -109,7 +109,7 @@ STATS: Final = (*STATS_KEY, *STATS_SUMS, *STATS_EXTERNAL, "last_run_at")
 INTENSITY_KEY: Final = ("tenant_id", "agent_id")
 INTENSITY: Final = (*INTENSITY_KEY, "agent_seq", *INTENSITY_FIGURES, "updated_at")
 
-SPAN: Final = (
+PLAIN_SPAN: Final = (
     *RUN,
     "path",
     "attempt",
@@ -118,8 +118,18 @@ SPAN: Final = (
     "epoch",
     "start_us",
     "duration_us",
-    "purpose",
     "step_type",
+    "plugin",
+    "action",
+    "success",
+    "items",
+    "error_code",
+    "error_message",
+    "attributes",
+)
+SPAN: Final = (
+    *PLAIN_SPAN,
+    "purpose",
     "provider",
     "model",
     "responded_model",
@@ -132,13 +142,6 @@ SPAN: Final = (
     "usage_raw",
     "cost_nanos",
     "cost_usd",
-    "plugin",
-    "action",
-    "success",
-    "items",
-    "error_code",
-    "error_message",
-    "attributes",
 )
 CHECKPOINT: Final = (*RUN, "path", "attempt", "state", "kind", "effect", "request_hash", "epoch", "start_us", "outcome")
 PAYLOAD: Final = (*RUN, "kind", "body", "sha256", "size", "was_truncated")
@@ -186,8 +189,6 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
 }
-
-LIVE_SQL: Final = "('queued', 'running', 'waiting')"
 
 
 def _insert(table: str, columns: Sequence[str], tail: str = "") -> str:
@@ -241,7 +242,9 @@ SELECT_EXPIRED: Final = (
     "ORDER BY lease_until LIMIT ?"
 )
 
-INSERT_SPAN: Final = _insert("run_spans", SPAN, "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING")
+_NEW: Final = "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING"
+INSERT_SPAN: Final = _insert("run_spans", SPAN, _NEW)
+INSERT_PLAIN_SPAN: Final = _insert("run_spans", PLAIN_SPAN, _NEW)
 SAVE_CHECKPOINT: Final = _insert(
     "run_checkpoints",
     CHECKPOINT,
@@ -260,7 +263,7 @@ SELECT_CHECKPOINTS: Final = (
 FINISH_EXECUTION: Final = (
     f"UPDATE agent_executions SET {', '.join(f'{column} = ?' for column in (*RESULT, *ENDED))}, "  # names are ours
     "lease_until = NULL, ready_at = NULL, wait_reason = NULL "
-    f"WHERE tenant_id = ? AND id = ? AND epoch = ? AND status IN {LIVE_SQL}"
+    f"WHERE tenant_id = ? AND id = ? AND epoch = ? AND (status = 'running' OR status = 'waiting' OR status = 'queued')"
 )
 INSERT_LOG: Final = _insert("agent_logs", LOG)
 ADD_STATS: Final = _insert(
@@ -270,8 +273,11 @@ ADD_STATS: Final = _insert(
     "last_run_at = max(agent_stats.last_run_at, excluded.last_run_at)",
 )
 SELECT_INTENSITY: Final = (
-    f"SELECT agent_seq, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
+    f"SELECT agent_seq, updated_at, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
     "WHERE tenant_id = ? AND agent_id = ?"
+)
+SELECT_INTENSITY_MARK: Final = (
+    "SELECT agent_seq, updated_at FROM agent_intensity_metrics WHERE tenant_id = ? AND agent_id = ?"
 )
 SAVE_INTENSITY: Final = _insert(
     "agent_intensity_metrics", INTENSITY, f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}"

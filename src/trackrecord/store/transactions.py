@@ -1,33 +1,41 @@
-"""The transactions of a run on SQLite: accept, begin and finish, each a function of a connection inside one transaction.
+"""The transactions of a run on SQLite: accept, begin and finish, each a function inside one transaction.
 
 Steps 2, 3 and 7 of 9. Times are the database's, which for SQLite is this host's clock at that moment. Must never commit
-or roll back: the writer does. Fixed order of a finish: execution, journal, log, stats, intensity, content, audit.
+or roll back: the writer does. Fixed order of a finish: execution, journal, log, stats, content, audit,
+intensity (the book writes it right before the commit).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
 from trackrecord import canonical, clock
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
-from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings
+from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.rows import Rows
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
+from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.journal import Entry, write_entries
 from trackrecord.store.protocol import AcceptedRun, Begun, FinishedRun
 from trackrecord.store.writer import is_of_store
 
 LEASE_S: Final = 10
 
-_Columns = Mapping[str, str | int | None]
 _result: Final = itemgetter(*statements.RESULT)
 _log_figures: Final = itemgetter(*statements.LOG_FIGURES)
 _stats_sums: Final = itemgetter(*statements.STATS_SUMS)
+
+
+@lru_cache(maxsize=256)
+def _text(declared: DeclaredDesign | tuple[str, ...]) -> str:
+    """Canonical text of what is the same for every run of an agent."""
+    return canonical.dumps(declared)
 
 
 def lease_end() -> str:
@@ -57,9 +65,9 @@ def accept(connection: Connection, run: AcceptedRun) -> None:
         ),
     )
     failpoints.reach("accept.agents")
-    design = canonical.dumps(agent.design)
     execute(
-        statements.INSERT_AGENT_VERSION, (agent.tenant_id, agent.agent_id, agent.version, agent.definition, design, now)
+        statements.INSERT_AGENT_VERSION,
+        (agent.tenant_id, agent.agent_id, agent.version, agent.definition, _text(agent.design), now),
     )
     failpoints.reach("accept.agent_versions")
     execute(statements.INSERT_EXECUTION, _accepted_row(run, now))
@@ -96,7 +104,7 @@ def _accepted_row(run: AcceptedRun, now: str) -> codec.Row:
         declared.branches,
         declared.loops,
         declared.parallel,
-        canonical.dumps(list(origin.plugins_required)),
+        _text(origin.plugins_required),
         origin.input_count,
     )
 
@@ -147,7 +155,7 @@ def finish(
     run: FinishedRun,
     rows: Rows,
     entries: Sequence[Entry],
-    settings: IntensitySettings,
+    book: IntensityBook,
     *,
     is_minimal: bool = False,
 ) -> bool:
@@ -159,8 +167,9 @@ def finish(
     tenant_id, run_id = origin.tenant_id, origin.run_id
     now = clock.stamp(clock.now())
     execute = connection.execute
-    sequence, heavy = read_intensity(connection, tenant_id, origin.agent_id)
-    sequence += 1
+    key = (tenant_id, origin.agent_id)
+    sums = book.read(connection, key)
+    sequence = sums.sequence + 1
     updated = execute(
         statements.FINISH_EXECUTION, (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch)
     )
@@ -176,13 +185,11 @@ def finish(
     failpoints.reach("finish.agent_logs")
     add_stats(connection, (tenant_id, origin.agent_id, origin.user_id), rows.stats, (0, 0), now)
     failpoints.reach("finish.agent_stats")
-    heavy = intensity.absorb(heavy, rows.figures, sequence)
-    write_intensity(connection, (tenant_id, origin.agent_id), sequence, heavy, run.design, settings, now)
-    failpoints.reach("finish.agent_intensity_metrics")
     if not is_minimal:
         _write_content(connection, run, now)
     audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
     failpoints.reach("finish.audit_events")
+    book.change(key, sequence, intensity.absorb(sums.row, rows.figures, sequence), run.design)
     return True
 
 
@@ -227,29 +234,6 @@ def add_stats(
 ) -> None:
     """Add amounts to the statistics of (tenant, agent, user); the first one makes the row."""
     connection.execute(statements.ADD_STATS, (*key, *_stats_sums(sums), *external, now))
-
-
-def read_intensity(connection: Connection, tenant_id: str, agent_id: str) -> tuple[int, IntensityRow]:
-    """The last agent_seq given out for an agent and its sums; 0 and nothing for an agent that has none."""
-    row = connection.execute(statements.SELECT_INTENSITY, (tenant_id, agent_id)).fetchone()
-    if row is None:
-        return 0, IntensityRow()
-    return row[0], intensity.from_columns(dict(zip(statements.INTENSITY_FIGURES, row[1:], strict=True)))
-
-
-def write_intensity(
-    connection: Connection,
-    key: tuple[str, str],
-    sequence: int,
-    row: IntensityRow,
-    design: DeclaredDesign,
-    settings: IntensitySettings,
-    now: str,
-) -> None:
-    """Store an agent's sums, the scores computed from them and the last agent_seq given out."""
-    columns: _Columns = {**intensity.to_columns(row), **intensity.score_columns(intensity.score(row, design, settings))}
-    figures = [columns[name] for name in statements.INTENSITY_FIGURES]
-    connection.execute(statements.SAVE_INTENSITY, (*key, sequence, *figures, now))
 
 
 def audit(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trackrecord.store.schema import TERMINAL_SQL
+from trackrecord.store.schema import ENDED, one_of
 
 _RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.{column})"
 
@@ -32,14 +32,14 @@ TRIGGERS: Final[dict[str, str]] = {
         "UPDATE",
         "agent_executions",
         "an ended run never changes",
-        f"OLD.status IN {TERMINAL_SQL}",
+        one_of("OLD.status", ENDED),
     ),
     "agent_executions_delete": _trigger(
         "agent_executions_delete",
         "DELETE",
         "agent_executions",
         "a run that has not ended cannot be deleted",
-        f"OLD.status NOT IN {TERMINAL_SQL}",
+        f"NOT {one_of('OLD.status', ENDED)}",
     ),
     **_append_only("agent_logs", "execution_id"),
     **_append_only("run_spans", "run_id"),

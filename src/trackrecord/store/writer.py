@@ -17,8 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
-from trackrecord.store.driver import driver
-from trackrecord.store.sqlite import Connection, primary_code, store_error
+from trackrecord.store import failpoints
+from trackrecord.store.driver import Connection, driver
+from trackrecord.store.sqlite import primary_code, store_error
 
 MAX_BATCH: Final = 256
 MAX_TRANSACTION_S: Final = 0.05
@@ -47,12 +48,14 @@ class Unit:
         write: does it on the writer's connection, inside a transaction; may be called again after a rollback.
         future: gets the result after the commit; None when nobody waits.
         settled: called on the writer's thread when it is stored or has failed, before the future is.
+        name: what it is, for failpoints.
         result, error: how it ended; set by the writer.
     """
 
     write: Callable[[Connection], Any]
     future: asyncio.Future[Any] | None = None
     settled: Callable[[Unit], None] | None = None
+    name: str = "unit"
     result: Any = None
     error: Exception | None = None
 
@@ -60,7 +63,7 @@ class Unit:
 Due = Callable[[], tuple[list[Unit], float | None]]
 
 
-class Unstorable(StoreError):
+class UnstorableError(StoreError):
     """The database can be written, but not with this content."""
 
 
@@ -68,7 +71,9 @@ def unstorable(error: Exception) -> TrackrecordError:
     """Our error for a write that failed because of what was written; errors of ours stay as they are."""
     if isinstance(error, TrackrecordError):
         return error
-    return Unstorable(f"this cannot be stored: {type(error).__name__}: {error}", cure="Report this with the message.")
+    return UnstorableError(
+        f"this cannot be stored: {type(error).__name__}: {error}", cure="Report this with the message."
+    )
 
 
 def is_of_store(error: BaseException) -> bool:
@@ -80,14 +85,25 @@ class Writer:
     """Stores units in order, many at a time.
 
     `due` is asked before each wait for units of the writer's own accord and the seconds until it wants to be asked
-    again; None for when something is submitted.
+    again; None for when something is submitted. `complete` is called before each commit and may write; `forget` after
+    each rollback of a transaction.
     """
 
-    def __init__(self, connection: Connection, path: Path, due: Due) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        path: Path,
+        *,
+        due: Due,
+        complete: Callable[[Connection], None],
+        forget: Callable[[], None],
+    ) -> None:
         """Start the thread; the connection is the writer's from now on."""
         self._connection = connection
         self._path = path
         self._due = due
+        self._complete = complete
+        self._forget = forget
         self._queue: SimpleQueue[Unit | None] = SimpleQueue()
         self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
         self._is_closed = False
@@ -160,27 +176,40 @@ class Writer:
             units = units[done:]
 
     def _transact(self, batch: list[Unit]) -> int:
-        """Store the batch in one transaction, as often as it takes; the count of units that were settled."""
+        """Store the batch, or the beginning of it, in one transaction; the count of units that are settled now."""
         give_up_at = time.monotonic() + BUSY_LIMIT_S
         while self._broken is None:
             try:
                 return self._attempt(batch)
-            except driver.Error as error:
+            except Exception as error:
                 self._roll_back()
                 if primary_code(error) in _BUSY and time.monotonic() < give_up_at:
-                    time.sleep(random.uniform(0.001, 0.05))  # jitter, not a secret
-                    continue
-                if primary_code(error) in _BROKEN:
-                    self._broken = store_error(error, self._path)
-                return _fail(batch, store_error(error, self._path))
+                    time.sleep(random.uniform(0.001, 0.05))  # noqa: S311  # jitter, not a secret
+                elif is_of_store(error):
+                    return self._give_up(batch, error)
+                elif len(batch) > 1:
+                    batch = batch[:1]  # what they changed together cannot be stored: from here on one by one
+                else:
+                    batch[0].error = unstorable(error)
+                    return 1
         return _fail(batch, self._broken)
 
     def _attempt(self, batch: list[Unit]) -> int:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        if len(batch) == 1:
-            self._write_alone(batch[0])
-            return 1
+        done = self._write_alone(batch[0]) if len(batch) == 1 else self._write_many(batch)
+        self._complete(self._connection)
+        _reach("precommit", batch)
+        execute("COMMIT")
+        _reach("postcommit", batch)
+        return done
+
+    def _write_alone(self, unit: Unit) -> int:
+        """Without a savepoint: the transaction is the unit's own."""
+        unit.result = unit.write(self._connection)
+        return 1
+
+    def _write_many(self, batch: list[Unit]) -> int:
         until = time.monotonic() + MAX_TRANSACTION_S
         done = 0
         for unit in batch:
@@ -189,19 +218,7 @@ class Writer:
             done += 1
             if time.monotonic() > until:
                 break
-        execute("COMMIT")
         return done
-
-    def _write_alone(self, unit: Unit) -> None:
-        try:
-            unit.result = unit.write(self._connection)
-        except Exception as error:
-            if is_of_store(error):
-                raise
-            unit.error = unstorable(error)
-            self._roll_back()
-        else:
-            self._connection.execute("COMMIT")
 
     def _write_among(self, unit: Unit) -> None:
         execute = self._connection.execute
@@ -215,7 +232,14 @@ class Writer:
             execute("ROLLBACK TO unit")
         execute("RELEASE unit")
 
+    def _give_up(self, batch: list[Unit], error: Exception) -> int:
+        failure = store_error(error, self._path)
+        if primary_code(error) in _BROKEN:
+            self._broken = failure
+        return _fail(batch, failure)
+
     def _roll_back(self) -> None:
+        self._forget()
         if self._connection.in_transaction:  # a full disk has rolled back already, and a second time is an error
             self._connection.execute("ROLLBACK")
 
@@ -231,6 +255,12 @@ class Writer:
                 loop.call_soon_threadsafe(_answer, units)
             except RuntimeError:
                 continue  # the loop is closed: nobody waits any more
+
+
+def _reach(place: str, batch: list[Unit]) -> None:
+    if failpoints.is_armed():
+        for unit in batch:
+            failpoints.reach(f"{unit.name}.{place}")
 
 
 def _fail(batch: list[Unit], error: StoreError) -> int:

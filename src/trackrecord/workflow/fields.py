@@ -6,7 +6,7 @@ problems at once, and because loading an agent must not cost 200 ms of imports. 
 
 from __future__ import annotations
 
-import difflib
+import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +32,7 @@ _KIND_TITLES: Final[Mapping[Kind, str]] = {
     "any": "a value",
 }
 _MOST_LISTED: Final = 14
+MOST_PROBLEMS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,19 @@ Table = Mapping[str, Field]
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what is wrong, in the order it is found."""
+    """Collects what is wrong, in the order it is found; stops listening at MOST_PROBLEMS."""
 
     found: list[Problem] = field(default_factory=list[Problem])
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is so much wrong that more would help nobody."""
+        return len(self.found) >= MOST_PROBLEMS
+
     def add(self, path: str, message: str, cure: str = "") -> None:
         """Keep one problem; the message becomes a sentence, so that the cure can follow it."""
+        if self.is_full:
+            return
         sentence = message if message.endswith((".", "!", "?")) else f"{message}."
         self.found.append(Problem(path=path, message=sentence, cure=cure))
 
@@ -91,6 +99,8 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that was most likely meant; None when nothing is close."""
+    import difflib  # 15 ms of start-up that only a misspelt definition has to pay
+
     plain = {_plain(name): name for name in known}
     match = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
     return plain[match[0]] if match else None
@@ -133,7 +143,7 @@ def read(
         elsewhere: names that belong to another place, with the sentence that says where.
     """
     for name in value:
-        if name not in table:
+        if name not in table and not problems.is_full:  # finding near names is dear
             cure = (elsewhere or {}).get(name) or near(name, table)
             problems.add(join(path, name), f"{what} has no field {name!r}", cure)
     return {name: _one(value.get(name), spec, name, path, what, problems) for name, spec in table.items()}
@@ -223,8 +233,15 @@ def _bad_text(value: Json, spec: Field) -> tuple[str, str] | None:
         odd = next((letter for letter in value if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")), None)
         if odd is not None:
             return f"holds the control character U+{ord(odd):04X}", "Keep it to one line of plain text."
-    if spec.kind == "word" and isinstance(value, str) and WORD.fullmatch(value) is None:
-        return f"{value!r} is not a usable name", f"Write {as_word(value)!r}: a-z, 0-9 and _, at most 64."
+    return bad_word(value) if spec.kind == "word" and isinstance(value, str) else None
+
+
+def bad_word(word: str) -> tuple[str, str] | None:
+    """Why a text cannot be a name in expressions, and the cure; None when it can."""
+    if keyword.iskeyword(word):
+        return f"{word!r} is a word of the expression language", f"Write {word + '_'!r}."
+    if WORD.fullmatch(word) is None:
+        return f"{word!r} is not a usable name", f"Write {as_word(word)!r}: a-z, 0-9 and _, at most 64."
     return None
 
 

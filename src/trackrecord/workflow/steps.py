@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from trackrecord.canonical import Json
 from trackrecord.workflow.conditions import Condition
-from trackrecord.workflow.expressions import Template
+from trackrecord.workflow.references import Template
 from trackrecord.workflow.transforms import Transform
 
 StepType = Literal["action", "llm", "agent", "conditional", "loop", "parallel", "map", "transform", "delay"]
@@ -142,7 +142,8 @@ class ParallelBody:
     """Branches that run side by side.
 
     Attributes:
-        branches: name and steps, in the order written; a list of branches is named "1", "2", ….
+        branches: name and steps, by name in code-point order; a list of branches keeps its order and is named
+            "1", "2", ….
         max_concurrency: branches in flight at once; None takes the run's max_parallel_steps.
         join: `all` waits for every branch, `any` for the first that succeeds.
     """
@@ -194,15 +195,7 @@ class DelayBody:
 
 
 Body = (
-    ActionBody
-    | LlmBody
-    | AgentBody
-    | ConditionalBody
-    | LoopBody
-    | ParallelBody
-    | MapBody
-    | TransformBody
-    | DelayBody
+    ActionBody | LlmBody | AgentBody | ConditionalBody | LoopBody | ParallelBody | MapBody | TransformBody | DelayBody
 )
 
 

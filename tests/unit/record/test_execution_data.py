@@ -60,6 +60,7 @@ def test_names_are_storable() -> None:
         (2**53, "9007199254740992, which is above 2^53 - 1"),
         (10**5000, "a number of 16610 bits, which is above"),
     ],
+    ids=["boolean", "float", "text", "negative", "too large", "too long to print"],
 )
 def test_what_is_no_count_is_refused(name: str, value: object, words: str) -> None:
     """Wrong types, negatives and figures above 2^53 - 1 are refused, naming field, value and cure."""

@@ -36,7 +36,9 @@ def test_scripted_loads_nothing() -> None:
         "price('scripted', 'x', Usage(input_tokens=1, output_tokens=1), datetime(2025, 6, 1, tzinfo=UTC))\n"
         "print('genai_prices' in sys.modules, 'email' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-S", "-c", "import sys; sys.path[:0] = " + repr(sys.path) + "\n" + script], capture_output=True, text=True, check=True)  # noqa: S603, E501  # our own interpreter and script; one line
+    paths = f"import sys; sys.path[:0] = {sys.path!r}\n"
+    command = [sys.executable, "-S", "-c", paths + script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "False False" == done.stdout.strip()
 
 
@@ -84,11 +86,11 @@ class TestListedPrices:
         assert (Decimal("22517998136.8524775"), 22_517_998_136_852_477_500) == (priced.cost_usd, priced.cost_nanos)
 
     def test_half_a_nano_dollar_goes_to_even(self) -> None:
-        """gpt-5-nano, 1 cached token at 0.005 per million is 5 nanos; 1 at 0.0375 is 37.5 and becomes 38."""
-        priced = price("openai", "gpt-4.1-nano", usage(1, 0, cache_read_tokens=1), AT)
-        assert (Decimal("0.000000025"), 25) == (priced.cost_usd, priced.cost_nanos)
-        half = price("google", "gemini-2.0-flash-lite", usage(1, 0), AT)
-        assert (Decimal("0.000000075"), 75) == (half.cost_usd, half.cost_nanos)
+        """At 0.0375 per million cached tokens, 1 is 37.5 nano-dollars and becomes 38; 3 are 112.5 and become 112."""
+        one = price("groq", "openai/gpt-oss-20b", usage(1, 0, cache_read_tokens=1), AT)
+        three = price("groq", "openai/gpt-oss-20b", usage(3, 0, cache_read_tokens=3), AT)
+        assert (Decimal("37.5E-9"), 38) == (one.cost_usd, one.cost_nanos)
+        assert (Decimal("112.5E-9"), 112) == (three.cost_usd, three.cost_nanos)
 
     def test_unknown_model(self) -> None:
         """A model the list does not know costs None, and the reason names model, provider and list."""
@@ -119,6 +121,8 @@ class TestListedPrices:
         from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
 
         set_custom_snapshot(DataSnapshot(providers=[], from_auto_update=True))
+        for cached in (pricing._table, pricing._find):  # as in a process that has priced nothing yet
+            cached.cache_clear()
         try:
             assert 3_500_000 == price("openai", "gpt-4o", usage(), AT).cost_nanos
             assert "no price for model 'another'" in str(price("openai", "another", usage(), AT).reason)

@@ -1,4 +1,4 @@
-"""Migrations: the only way a database gets or changes its tables. Run by the store when it opens an older or empty file.
+"""Migrations: the only way a database gets or changes its tables. Run when the store opens an older or empty file.
 
 Imported only then: SQLAlchemy and Alembic cost 0.4 s. A migration is frozen once released and never imports `schema`.
 """
@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from trackrecord.store import failpoints
 from trackrecord.store.driver import driver
 
 DIRECTORY: Final = Path(__file__).parent
@@ -35,6 +36,7 @@ def upgrade_sqlite(connect: Callable[[], driver.Connection]) -> None:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             upgrade(connection)
+            failpoints.reach("migrate.precommit")
             connection.commit()
     finally:
         engine.dispose()

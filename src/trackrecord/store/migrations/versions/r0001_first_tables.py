@@ -21,9 +21,14 @@ COUNT: Final = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 DOCUMENT: Final = sa.Text().with_variant(JSONB(), "postgresql")
 DOLLARS: Final = sa.Text().with_variant(sa.Numeric(), "postgresql")
 ENDED: Final = (
-    "('completed', 'failed', 'cancelled', 'timed_out', 'budget_exceeded', 'abandoned', 'interrupted_unknown_outcome')"
+    "completed",
+    "failed",
+    "cancelled",
+    "timed_out",
+    "budget_exceeded",
+    "abandoned",
+    "interrupted_unknown_outcome",
 )
-STATUS: Final = ENDED.replace("(", "('queued', 'running', 'waiting', ", 1)
 
 # Per table: its columns as `name type`, in order; `?` after the type allows NULL, a count without it starts at 0.
 
@@ -324,15 +329,41 @@ AUDIT_EVENTS: Final = """
     created_at STAMP
 """
 
+RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD."
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return "(" + " OR ".join(f"{column} = '{value}'" for value in values) + ")"
+
+
+def _trigger(name: str, event: str, table: str, message: str, condition: str) -> str:
+    when = f" WHEN {condition}" if condition else ""
+    return f"CREATE TRIGGER {name} BEFORE {event} ON {table}{when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+
+
 TRIGGERS: Final = (
-    f"CREATE TRIGGER agent_executions_change BEFORE UPDATE ON agent_executions WHEN OLD.status IN {ENDED} BEGIN SELECT RAISE(ABORT, 'an ended run never changes'); END",
-    f"CREATE TRIGGER agent_executions_delete BEFORE DELETE ON agent_executions WHEN OLD.status NOT IN {ENDED} BEGIN SELECT RAISE(ABORT, 'a run that has not ended cannot be deleted'); END",
-    "CREATE TRIGGER agent_logs_change BEFORE UPDATE ON agent_logs BEGIN SELECT RAISE(ABORT, 'agent_logs is append-only'); END",
-    "CREATE TRIGGER agent_logs_delete BEFORE DELETE ON agent_logs WHEN EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.execution_id) BEGIN SELECT RAISE(ABORT, 'agent_logs goes with its run'); END",
-    "CREATE TRIGGER run_spans_change BEFORE UPDATE ON run_spans BEGIN SELECT RAISE(ABORT, 'run_spans is append-only'); END",
-    "CREATE TRIGGER run_spans_delete BEFORE DELETE ON run_spans WHEN EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.run_id) BEGIN SELECT RAISE(ABORT, 'run_spans goes with its run'); END",
-    "CREATE TRIGGER audit_events_change BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END",
-    "CREATE TRIGGER audit_events_delete BEFORE DELETE ON audit_events BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END",
+    _trigger(
+        "agent_executions_change",
+        "UPDATE",
+        "agent_executions",
+        "an ended run never changes",
+        _one_of("OLD.status", ENDED),
+    ),
+    _trigger(
+        "agent_executions_delete",
+        "DELETE",
+        "agent_executions",
+        "a run that has not ended cannot be deleted",
+        "NOT " + _one_of("OLD.status", ENDED),
+    ),
+    _trigger("agent_logs_change", "UPDATE", "agent_logs", "agent_logs is append-only", ""),
+    _trigger(
+        "agent_logs_delete", "DELETE", "agent_logs", "agent_logs goes with its run", RUN_IS_THERE + "execution_id)"
+    ),
+    _trigger("run_spans_change", "UPDATE", "run_spans", "run_spans is append-only", ""),
+    _trigger("run_spans_delete", "DELETE", "run_spans", "run_spans goes with its run", RUN_IS_THERE + "run_id)"),
+    _trigger("audit_events_change", "UPDATE", "audit_events", "audit_events is append-only", ""),
+    _trigger("audit_events_delete", "DELETE", "audit_events", "audit_events is append-only", ""),
 )
 
 TYPES: Final = {"TEXT": TEXT, "ID": ID, "STAMP": STAMP, "COUNT": COUNT, "DOCUMENT": DOCUMENT, "DOLLARS": DOLLARS}
@@ -377,7 +408,7 @@ def upgrade() -> None:
         "agents",
         AGENTS,
         "tenant_id id",
-        sa.CheckConstraint("status IN ('draft', 'active', 'archived')", "agents_status"),
+        sa.CheckConstraint(_one_of("status", ("draft", "active", "archived")), "agents_status"),
     )
     _table(
         "agent_versions",
@@ -391,12 +422,15 @@ def upgrade() -> None:
         "tenant_id id",
         _parent("tenant_id agent_id agent_version", "agent_versions", "tenant_id agent_id version"),
         sa.CheckConstraint(
-            f"(status IN {ENDED}) = (completed_at IS NOT NULL AND agent_seq IS NOT NULL)", "agent_executions_ended"
+            _one_of("status", ENDED) + " = (completed_at IS NOT NULL AND agent_seq IS NOT NULL)",
+            "agent_executions_ended",
         ),
         sa.CheckConstraint("runs_workflow <= 1 AND usage_complete <= 1", "agent_executions_flags"),
-        sa.CheckConstraint(f"status IN {STATUS}", "agent_executions_status"),
+        sa.CheckConstraint(_one_of("status", ("queued", "running", "waiting", *ENDED)), "agent_executions_status"),
         sa.CheckConstraint(
-            "execution_type IN ('manual', 'scheduled', 'api', 'queue', 'webhook', 'test', 'child', 'retry', 'fork')",
+            _one_of(
+                "execution_type", ("manual", "scheduled", "api", "queue", "webhook", "test", "child", "retry", "fork")
+            ),
             "agent_executions_type",
         ),
     )
@@ -420,7 +454,8 @@ def upgrade() -> None:
         _parent("tenant_id run_id", "agent_executions", "tenant_id id", "CASCADE"),
         sa.CheckConstraint("attempt >= 1 AND epoch >= 1", "run_spans_numbers"),
         sa.CheckConstraint(
-            "usage_provenance IS NOT NULL OR coalesce(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens) IS NULL",
+            "usage_provenance IS NOT NULL OR coalesce(input_tokens, output_tokens, cache_read_tokens, "
+            "cache_write_tokens, reasoning_tokens) IS NULL",
             "run_spans_usage",
         ),
         is_clustered=True,
@@ -430,9 +465,9 @@ def upgrade() -> None:
         RUN_CHECKPOINTS,
         "tenant_id run_id path attempt",
         _parent("tenant_id run_id", "agent_executions", "tenant_id id", "CASCADE"),
-        sa.CheckConstraint("effect IN ('read', 'keyed', 'unsafe')", "run_checkpoints_effect"),
+        sa.CheckConstraint(_one_of("effect", ("read", "keyed", "unsafe")), "run_checkpoints_effect"),
         sa.CheckConstraint("(state = 'done') = (outcome IS NOT NULL)", "run_checkpoints_outcome"),
-        sa.CheckConstraint("state IN ('started', 'done')", "run_checkpoints_state"),
+        sa.CheckConstraint(_one_of("state", ("started", "done")), "run_checkpoints_state"),
         is_clustered=True,
     )
     _table(
@@ -440,7 +475,7 @@ def upgrade() -> None:
         RUN_PAYLOADS,
         "tenant_id run_id kind",
         _parent("tenant_id run_id", "agent_executions", "tenant_id id", "CASCADE"),
-        sa.CheckConstraint("kind IN ('input', 'output')", "run_payloads_kind"),
+        sa.CheckConstraint(_one_of("kind", ("input", "output")), "run_payloads_kind"),
     )
     _table(
         "run_memories",
@@ -448,20 +483,20 @@ def upgrade() -> None:
         "tenant_id id",
         _parent("tenant_id run_id", "agent_executions", "tenant_id id", "CASCADE"),
         sa.CheckConstraint("importance BETWEEN 1 AND 10", "run_memories_importance"),
-        sa.CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "run_memories_kind"),
+        sa.CheckConstraint(_one_of("kind", ("summary", "fact", "pattern")), "run_memories_kind"),
     )
     _table(
         "user_memories",
         USER_MEMORIES,
         "tenant_id id",
         sa.CheckConstraint("importance BETWEEN 1 AND 10", "user_memories_importance"),
-        sa.CheckConstraint("kind IN ('summary', 'fact', 'pattern')", "user_memories_kind"),
+        sa.CheckConstraint(_one_of("kind", ("summary", "fact", "pattern")), "user_memories_kind"),
     )
     _table(
         "external_executions",
         EXTERNAL_EXECUTIONS,
         "tenant_id id",
-        sa.CheckConstraint("kind IN ('stats', 'intensity')", "external_executions_kind"),
+        sa.CheckConstraint(_one_of("kind", ("stats", "intensity")), "external_executions_kind"),
     )
     _table(
         "run_adjustments",

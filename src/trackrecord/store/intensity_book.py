@@ -1,0 +1,90 @@
+"""The agents' intensity rows inside the writer: read once, absorbed in memory, written once per transaction.
+
+Step 7 of 9. A hundred finishes of one agent in one transaction read its 57 columns once and score it once; nobody can
+tell, for nothing between them is ever visible. Must never outlive a rollback: `forget` follows each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from trackrecord import clock
+from trackrecord.record import intensity
+from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings
+from trackrecord.store import failpoints, statements
+from trackrecord.store.driver import Connection
+
+MAX_KNOWN: Final = 1000
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSums:
+    """What is known of an agent.
+
+    Attributes:
+        sequence: the last agent_seq given out.
+        row: its intensity sums.
+        updated_at: stamp of the stored row; empty when there is none.
+    """
+
+    sequence: int
+    row: IntensityRow
+    updated_at: str = ""
+
+
+class IntensityBook:
+    """Rows by (tenant, agent), for the writer's thread only."""
+
+    def __init__(self, settings: IntensitySettings) -> None:
+        """Score by these settings."""
+        self._settings = settings
+        self._known: dict[Key, AgentSums] = {}
+        self._changed: dict[Key, tuple[AgentSums, DeclaredDesign]] = {}
+
+    def read(self, connection: Connection, key: Key) -> AgentSums:
+        """The agent as this transaction sees it; nothing at sequence 0 for an agent that has no row."""
+        changed = self._changed.get(key)
+        if changed is not None:
+            return changed[0]
+        known = self._known.get(key)
+        if known is not None:
+            # another process, or a rebuild, may have written since
+            mark = connection.execute(statements.SELECT_INTENSITY_MARK, key).fetchone()
+            if mark == (known.sequence, known.updated_at):
+                return known
+        return _read(connection, key)
+
+    def change(self, key: Key, sequence: int, row: IntensityRow, design: DeclaredDesign) -> None:
+        """Have the row written before the commit. The last thing a unit does: what fails afterwards is not undone."""
+        self._changed[key] = (AgentSums(sequence=sequence, row=row), design)
+
+    def complete(self, connection: Connection) -> None:
+        """Write every changed row with its score; called right before each commit."""
+        for key, (sums, design) in self._changed.items():
+            now = clock.stamp(clock.now())
+            score = intensity.score(sums.row, design, self._settings)
+            columns = intensity.to_columns(sums.row) | intensity.score_columns(score)
+            figures = [columns[name] for name in statements.INTENSITY_FIGURES]
+            connection.execute(statements.SAVE_INTENSITY, (*key, sums.sequence, *figures, now))
+            failpoints.reach("finish.agent_intensity_metrics")
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = AgentSums(sequence=sums.sequence, row=sums.row, updated_at=now)
+        self._changed.clear()
+
+    def forget(self) -> None:
+        """Know nothing any more: what was written since the last commit is gone."""
+        self._known.clear()
+        self._changed.clear()
+
+
+def _read(connection: Connection, key: Key) -> AgentSums:
+    found = connection.execute(statements.SELECT_INTENSITY, key).fetchone()
+    if found is None:
+        return AgentSums(sequence=0, row=IntensityRow())
+    sequence, updated_at, *figures = found
+    row = intensity.from_columns(dict(zip(statements.INTENSITY_FIGURES, figures, strict=True)))
+    return AgentSums(sequence=sequence, row=row, updated_at=updated_at)

@@ -1,0 +1,59 @@
+"""The declared counts of a workflow: how large it is as written, whichever engine runs it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from trackrecord.workflow.steps import (
+    ActionBody,
+    AgentBody,
+    ConditionalBody,
+    Declared,
+    DelayBody,
+    LlmBody,
+    LoopBody,
+    MapBody,
+    ParallelBody,
+    Step,
+    StepList,
+    TransformBody,
+)
+
+
+def declared(steps: StepList) -> Declared:
+    """The four counts of a step tree, every step object once, containers and fallbacks included."""
+    count = branches = loops = parallel = 0
+    for step in walk(steps):
+        count += 1
+        branches += step.type == "conditional"
+        loops += step.type == "loop"
+        parallel += step.type in ("parallel", "map")
+    return Declared(steps=count, branches=branches, loops=loops, parallel=parallel)
+
+
+def walk(steps: StepList) -> Iterator[Step]:
+    """Every step of the tree, each before what is inside it, in the order written; fallbacks after the inner steps."""
+    waiting = list(reversed(steps.steps))
+    while waiting:
+        step = waiting.pop()
+        yield step
+        if step.fallback is not None:
+            waiting.append(step.fallback)
+        for inner in reversed(inside(step)):
+            waiting.extend(reversed(inner.steps))
+
+
+def inside(step: Step) -> tuple[StepList, ...]:
+    """The step lists in a step's body; empty for a step that is no container."""
+    body = step.body
+    match body:
+        case ConditionalBody():
+            return (body.then, body.otherwise)
+        case LoopBody() | MapBody():
+            return (body.steps,)
+        case ParallelBody():
+            return tuple(branch for _, branch in body.branches)
+        case ActionBody() | LlmBody() | AgentBody() | TransformBody() | DelayBody():
+            return ()
+    assert_never(body)
