@@ -11,10 +11,11 @@ from difflib import get_close_matches
 
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean
-from trackrecord.errors import AgentNotActive, BadInput, PluginNotConnected, UnknownEngine, UnknownModel
+from trackrecord.errors import AgentNotActive, BadAgent, BadInput, PluginNotConnected, UnknownEngine, UnknownModel
 from trackrecord.json_schema import compile_schema
 from trackrecord.record.record import ExecutionType
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
+from trackrecord.workflow.effects import EffectOf, check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,14 @@ class Standing:
     Attributes:
         engines: whether each engine carries out workflow steps, by name.
         plugins: names of connected plugins.
+        effect_of: plugin and action to the action's effect class, None for an unknown action; None when the agent's
+            actions have been checked before.
         default_model: the installation's model; None when it names none.
     """
 
     engines: Mapping[str, bool]
     plugins: Sequence[str]
+    effect_of: EffectOf | None = None
     default_model: str | None = None
 
 
@@ -77,6 +81,7 @@ def decide(request: Request, standing: Standing) -> Admitted:
 
     Raises:
         BadInput: inputs are missing, unknown, of the wrong type or too large; all of them are named.
+        BadAgent: a step calls an action that is not there, or would retry one that must not happen twice.
         AgentNotActive, PluginNotConnected, UnknownEngine, UnknownModel: policy says no.
     """
     agent = request.agent
@@ -86,6 +91,7 @@ def decide(request: Request, standing: Standing) -> Admitted:
         )
     engine = _engine(request, standing)
     _check_plugins(agent, standing)
+    _check_actions(agent, standing)
     model = request.model or agent.model or standing.default_model
     if model is None and not standing.engines[engine]:
         raise UnknownModel(
@@ -131,6 +137,15 @@ def _check_plugins(agent: Agent, standing: Standing) -> None:
         cure=f"Connected: {', '.join(sorted(standing.plugins)) or 'none'}.{hint} "
         "Connect it, or mark it `optional: true` in plugins_required.",
     )
+
+
+def _check_actions(agent: Agent, standing: Standing) -> None:
+    """What the grammar cannot know: whether the actions of the connected plugins are there, and may be retried."""
+    if agent.workflow is None or standing.effect_of is None:
+        return
+    problems = check(agent.workflow, standing.effect_of, standing.plugins)
+    if problems:
+        raise BadAgent(f"{agent.name!r} cannot run here: {len(problems)} problem(s)", problems=problems)
 
 
 def _adjusted(agent: Agent, prompt: str | None, model: str | None) -> Agent:
@@ -203,5 +218,7 @@ def _properties(schema: Mapping[str, Json]) -> Mapping[str, Json]:
 def _expected(schema: Mapping[str, Json], problems: Sequence[str]) -> str:
     """What the fields complained about should look like."""
     fields = _properties(schema)
-    named = [name for name in fields if any(problem.startswith((f"{name}:", f"{name}.", f"{name}[")) for problem in problems)]
+    named = [
+        name for name in fields if any(problem.startswith((f"{name}:", f"{name}.", f"{name}[")) for problem in problems)
+    ]
     return "Expected: " + "; ".join(f"{name} {encode_clean(fields[name])}" for name in named) + "." if named else ""

@@ -2,7 +2,8 @@
 
 Content never makes a write fail: whatever a tool, a model or a person hands over becomes plain JSON here, and what JSON
 cannot say becomes one visible tag, `{"$t": kind, "v": text}`, that nothing ever interprets. NUL and lone surrogates
-are escaped in place. Pure: no I/O, no clock; user objects' `__str__` and `__repr__` are never called.
+are escaped in place. Pure: no I/O, no clock. No object is asked to describe itself (`__str__`, `__repr__`, `__int__`,
+`__class__`); only mappings, sets and dataclasses of users' own making are read through their own code.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -25,7 +26,17 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 MAX_DEPTH: Final = 64
 MAX_INT: Final = 2**53
+_MAX_QUOTED_DEPTH: Final = 4  # inside a set or a key: each level is text within text, and doubles what it escapes
 _UNSAFE_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_OWN_CONTEXT: Final = Context(capitals=1)  # the caller's decimal context must not show in a hash
+_qualname_of = type.__dict__["__qualname__"].__get__  # a class may define a `__qualname__` of its own for its instances
+_module_of = type.__dict__["__module__"].__get__
+_in_list: Callable[[Any], Iterator[object]] = list.__dict__["__iter__"]  # a subclass may say anything of what it holds
+_in_tuple: Callable[[Any], Iterator[object]] = tuple.__dict__["__iter__"]
+_in_dict: Callable[[Any], Iterable[tuple[object, object]]] = dict.__dict__["items"]
+
+T = TypeVar("T")
 
 
 def _encode(value: Json) -> str:
@@ -55,13 +66,16 @@ def digest(text: str) -> str:
 
 def clean(value: object) -> Json:
     """The same value as plain JSON; the very same object when it is plain already, else a converted copy."""
-    if _is_plain(value, MAX_DEPTH):
-        return value  # type: ignore[return-value]  # proven by _is_plain, which the checker cannot follow
+    try:
+        if _is_plain(value, MAX_DEPTH):
+            return value  # type: ignore[return-value]  # proven by _is_plain, which the checker cannot follow
+    except RuntimeError:  # another thread changes it meanwhile: what cannot be read becomes a tag below
+        pass
     return _convert(value, MAX_DEPTH, set())
 
 
 def clean_text(text: str) -> str:
-    """The text with NUL and lone surrogates written out visibly, like `\\u0000`; unchanged when it has none."""
+    r"""The text with NUL and lone surrogates written out visibly, like `\u0000`; unchanged when it has none."""
     if text.isascii():
         return text.replace("\x00", "\\u0000") if "\x00" in text else text
     return _UNSAFE_TEXT.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
@@ -74,25 +88,25 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:limit]}… [cut: {len(text)} characters in all]"
 
 
-def _is_plain(value: object, depth: int) -> bool:
-    kind = type(value)
+def _is_plain(value: Any, depth: int) -> bool:
+    kind = type(value)  # type: ignore[reportUnknownVariableType]  # any type at all: that is the question
     if kind is str:
-        return _is_plain_text(value)  # type: ignore[arg-type]  # kind says so
+        return _is_plain_text(value)
     if value is None or kind is bool:
         return True
     if kind is int:
-        return -MAX_INT <= value <= MAX_INT  # type: ignore[operator]  # kind says so
+        return -MAX_INT <= value <= MAX_INT
     if kind is float:
-        return math.isfinite(value)  # type: ignore[arg-type]  # kind says so
+        return math.isfinite(value)
     if depth == 0:
-        return False
+        return _is_tag(value)
     if kind is dict:
-        for key, item in value.items():  # type: ignore[attr-defined]  # kind says so
+        for key, item in value.items():
             if type(key) is not str or not _is_plain_text(key) or not _is_plain(item, depth - 1):
                 return False
         return True
     if kind is list:
-        return all(_is_plain(item, depth - 1) for item in value)  # type: ignore[attr-defined]  # kind says so
+        return all(_is_plain(item, depth - 1) for item in value)
     return False
 
 
@@ -102,32 +116,52 @@ def _is_plain_text(text: str) -> bool:
     return _UNSAFE_TEXT.search(text) is None
 
 
+def _is_tag(value: object) -> bool:
+    """Whether it is a tag already: one may stand a level deeper than other containers, or `clean` would tag tags."""
+    if type(value) is not dict:
+        return False
+    parts = cast("dict[object, object]", value)
+    if len(parts) != 2 or "$t" not in parts or "v" not in parts:
+        return False
+    return all(type(part) is str and _is_plain_text(part) for part in (*parts, *parts.values()))
+
+
 def _tag(kind: str, text: str) -> dict[str, Json]:
     return {"$t": kind, "v": clean_text(text)}
 
 
+def _is(value: object, kind: type[T]) -> TypeGuard[T]:
+    """By its real type: `__class__` is only what an object says of itself, and reading it may run the object's code."""
+    return issubclass(type(value), kind)
+
+
+def _name(value: object) -> str:
+    return str.__str__(_qualname_of(type(value)))
+
+
 def _convert(value: object, depth: int, open_ids: set[int]) -> Json:
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
         return value
-    if isinstance(value, Enum):
-        return _convert(value.value, depth, open_ids)
-    if isinstance(value, str):
-        return clean_text(str.__str__(value))
-    if isinstance(value, int):
-        return _convert_int(int(value))
-    if isinstance(value, float):
-        return _convert_float(float(value))
-    scalar = _convert_scalar(value)
-    if scalar is not None:
-        return scalar
-    return _convert_container(value, depth, open_ids)
+    try:
+        if _is(value, Enum):
+            return _convert_container(value, depth, open_ids)
+        if _is(value, str):
+            return clean_text(str.__str__(value))
+        if _is(value, int):
+            return _convert_int(int.__int__(value))
+        if _is(value, float):
+            return _convert_float(float.__float__(value))
+        scalar = _convert_scalar(value)
+        return _convert_container(value, depth, open_ids) if scalar is None else scalar
+    except Exception as error:  # hostile content may raise anything when it is read; the write must go on
+        return _tag("object", f"{_name(value)} ({_name(error)} while reading it)")
 
 
 def _convert_int(value: int) -> Json:
     if -MAX_INT <= value <= MAX_INT:
         return value
-    # str() refuses more than 4,300 digits; hex() has no such limit and takes linear time
-    return _tag("int", str(value) if value.bit_length() < 10_000 else hex(value))
+    # str() may be told to refuse more than 640 digits; hex() has no such limit and takes linear time
+    return _tag("int", str(value) if value.bit_length() <= 2_000 else hex(value))
 
 
 def _convert_float(value: float) -> Json:
@@ -137,55 +171,77 @@ def _convert_float(value: float) -> Json:
 
 
 def _convert_scalar(value: object) -> Json:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _tag("bytes", base64.b64encode(bytes(value)).decode())
-    if isinstance(value, datetime | date | time):
-        return _tag(type(value).__name__, value.isoformat())
-    if isinstance(value, timedelta):
-        return _tag("timedelta", f"{value.total_seconds()} s")
-    if isinstance(value, Decimal):
-        return _tag("decimal", Decimal.__str__(value))
-    if isinstance(value, UUID):
+    if _is(value, bytes) or _is(value, bytearray) or _is(value, memoryview):
+        return _tag("bytes", base64.b64encode(memoryview(value).tobytes()).decode())
+    if _is(value, datetime):
+        return _tag("datetime", datetime.isoformat(value))
+    if _is(value, date):
+        return _tag("date", date.isoformat(value))
+    if _is(value, time):
+        return _tag("time", time.isoformat(value))
+    if _is(value, timedelta):
+        return _tag("timedelta", f"{_seconds(timedelta.__floordiv__(value, _MICROSECOND))} s")
+    if _is(value, Decimal):
+        return _tag("decimal", _OWN_CONTEXT.to_sci_string(value))
+    if _is(value, UUID):
         return _tag("uuid", UUID.__str__(value))
     return None
 
 
+def _seconds(us: int) -> str:
+    whole, rest = divmod(abs(us), 1_000_000)
+    return f"{'-' if us < 0 else ''}{whole}.{f'{rest:06d}'.rstrip('0') or '0'}"
+
+
 def _convert_container(value: object, depth: int, open_ids: set[int]) -> Json:
     if id(value) in open_ids:
-        return _tag("cycle", type(value).__qualname__)
-    if depth == 0:
-        return _tag("depth", f"{type(value).__qualname__} below {MAX_DEPTH} levels")
+        return _tag("cycle", _name(value))
+    if _is_tag(value):
+        return value  # type: ignore[return-value]  # proven by _is_tag, which the checker cannot follow
     open_ids.add(id(value))
     try:
-        if isinstance(value, Mapping):
-            return _convert_mapping(value, depth, open_ids)
-        if isinstance(value, list | tuple):
-            return [_convert(item, depth - 1, open_ids) for item in value]
-        if isinstance(value, Set):
-            members = sorted(_encode(_convert(item, depth - 1, open_ids)) for item in value)
-            return _tag("set", f"[{','.join(members)}]")
-        if is_dataclass(value) and not isinstance(value, type):
-            named = {field.name: getattr(value, field.name, None) for field in fields(value)}
-            return _convert_mapping(named, depth, open_ids)
-    except Exception as error:  # a hostile container's own iteration may raise anything; the write must go on
-        return _tag("object", f"{type(value).__qualname__} ({type(error).__name__} while reading it)")
+        if _is(value, Enum):  # no level of its own: a member stands for its value
+            return _convert(object.__getattribute__(value, "_value_"), depth, open_ids)
+        if depth == 0:
+            return _tag("depth", f"{_name(value)} nested too deep")
+        return _convert_members(value, depth - 1, open_ids)
     finally:
         open_ids.discard(id(value))
-    return _tag("object", f"{type(value).__module__}.{type(value).__qualname__}")
 
 
-def _convert_mapping(value: Mapping[Any, object], depth: int, open_ids: set[int]) -> Json:
+def _convert_members(value: Any, depth: int, open_ids: set[int]) -> Json:
+    kind = cast("type[object]", type(value))
+    if issubclass(kind, list | tuple):
+        members = _in_list(value) if issubclass(kind, list) else _in_tuple(value)
+        return [_convert(item, depth, open_ids) for item in members]
+    if issubclass(kind, dict):
+        return _convert_mapping(_in_dict(value), depth, open_ids)
+    if issubclass(kind, Mapping):
+        return _convert_mapping(value.items(), depth, open_ids)
+    if issubclass(kind, Set):
+        quoted = min(depth, _MAX_QUOTED_DEPTH)
+        return _tag("set", f"[{','.join(sorted(_encode(_convert(item, quoted, open_ids)) for item in value))}]")
+    if is_dataclass(kind):
+        named = [(field.name, getattr(value, field.name, None)) for field in fields(kind)]
+        return _convert_mapping(named, depth, open_ids)
+    return _tag("object", f"{_module_of(kind)}.{_name(value)}")
+
+
+def _convert_mapping(items: Iterable[tuple[object, object]], depth: int, open_ids: set[int]) -> Json:
+    named = [(type(key) is not str, _key_text(key, depth, open_ids), _name(key), item) for key, item in items]
+    named.sort(key=lambda entry: entry[:3])  # text first, in whatever order it was put in: its keys keep their names
     converted: dict[str, Json] = {}
-    for key, item in value.items():
-        name = _key_text(key, depth, open_ids)
-        unique, count = name, 2
+    seen: dict[str, int] = {}
+    for _, name, _, item in named:
+        unique = name
         while unique in converted:  # 1 and "1" are two keys: neither may swallow the other
-            unique, count = f"{name}~{count}", count + 1
-        converted[unique] = _convert(item, depth - 1, open_ids)
+            seen[name] = seen.get(name, 1) + 1
+            unique = f"{name}~{seen[name]}"
+        converted[unique] = _convert(item, depth, open_ids)
     return converted
 
 
 def _key_text(key: object, depth: int, open_ids: set[int]) -> str:
-    if isinstance(key, str):
+    if _is(key, str):
         return clean_text(str.__str__(key))
-    return _encode(_convert(key, depth - 1, open_ids))
+    return _encode(_convert(key, min(depth, _MAX_QUOTED_DEPTH), open_ids))

@@ -22,23 +22,30 @@ def stamp(moment: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SS.ffffffZ` in UTC: fixed width, so that text order is time order.
 
     Raises:
-        ValueError: the datetime has no time zone.
+        ValueError: the datetime has no time zone, or lies outside the years 1 to 9999 in UTC.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone; give an aware datetime")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return _in_utc(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
 def moment(text: str) -> datetime:
-    """The datetime of a stamp or of any RFC 3339 text with a zone; the inverse of `stamp`.
+    """The datetime of a stamp or of any ISO 8601 text with a zone; the inverse of `stamp`.
 
     Raises:
-        ValueError: the text is no date and time, or has no zone.
+        ValueError: the text is no date and time, has no zone, or lies outside the years 1 to 9999 in UTC.
     """
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; end it with Z or an offset")
-    return parsed.astimezone(UTC)
+    return _in_utc(parsed)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC; give another date") from None
 
 
 def ticks_us() -> int:

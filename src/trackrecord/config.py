@@ -5,15 +5,15 @@ An argument given in code or on the command line wins over the environment; the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trackrecord.errors import BadSettings
+from trackrecord.places import database_url
 
 _SECRET_ENDINGS = ("_API_KEY", "_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 
@@ -28,6 +28,27 @@ class RetrySettings(BaseModel):
     multiplier: float = Field(default=2.0, ge=1.0, description="Factor from one wait to the next.")
     max_ms: int = Field(default=30_000, ge=0, description="Longest wait in milliseconds.")
     retry_after_cap_ms: int = Field(default=60_000, ge=0, description="Longest Retry-After that is honoured.")
+
+
+class LimitSettings(BaseModel):
+    """Limits of runs whose agent does not set its own; None leaves the built-in default."""
+
+    model_config = {"extra": "forbid"}
+
+    run_timeout_s: float | None = Field(default=None, gt=0, description="Working time of a run in seconds.")
+    max_tokens_per_run: int | None = Field(default=None, ge=1, description="Tokens of all model attempts of a run.")
+    max_tokens_per_call: int | None = Field(default=None, ge=1, description="Tokens of one model attempt.")
+    max_cost_usd: Decimal | None = Field(default=None, ge=0, description="Dollars of a run.")
+    model_timeout_ms: int | None = Field(default=None, ge=1, description="Longest model attempt in milliseconds.")
+    tool_timeout_ms: int | None = Field(default=None, ge=1, description="Longest tool attempt in milliseconds.")
+    max_iterations: int | None = Field(default=None, ge=1, description="Turns of one tool-calling loop.")
+    loop_limit: int | None = Field(default=None, ge=1, description="Equal calls with equal results in a row.")
+    max_parallel_tools: int | None = Field(default=None, ge=1, description="Tool calls of a turn at once.")
+    max_parallel_steps: int | None = Field(default=None, ge=1, description="Steps of a workflow at once.")
+    max_spans: int | None = Field(default=None, ge=1, description="Spans a run may leave.")
+    tool_result_characters: int | None = Field(default=None, ge=1, description="Of a tool's result, for the model.")
+    tool_result_bytes: int | None = Field(default=None, ge=1, description="Of a tool's result, stored.")
+    max_input_bytes: int | None = Field(default=None, ge=1, description="Largest input of a run.")
 
 
 class Settings(BaseSettings):
@@ -47,6 +68,9 @@ class Settings(BaseSettings):
     plugins: list[str] = Field(
         default_factory=list[str], description="Installed plugins to connect beside the built-in ones, a JSON list."
     )
+    limits: LimitSettings = Field(
+        default_factory=LimitSettings, description="Limits of agents that do not set their own."
+    )
     retry: RetrySettings = Field(default_factory=RetrySettings, description="Retries of transient failures.")
     intensity: dict[str, Any] = Field(
         default_factory=dict[str, Any], description="Ranges and weights of the intensity score, by name."
@@ -55,7 +79,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The database URL, the default filled in."""
-        return self.db or f"sqlite:///{data_folder() / 'runs.db'}"
+        return database_url(self.db)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -73,12 +97,6 @@ def read_settings(**given: Any) -> Settings:
             f"the setting TRACKRECORD_{place} is {first.get('input')!r}: {first['msg']}",
             cure="Mend or unset the environment variable.",
         ) from None
-
-
-def data_folder() -> Path:
-    """Where data is kept when nobody says: the XDG data folder of the user."""
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "trackrecord"
 
 
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -121,6 +121,8 @@ class BadAgent(RequestError):
         """Keep all problems, so that one reading mends the file."""
         super().__init__(message, cure=cure)
         self.problems = tuple(problems)
+        for problem in self.problems:
+            self.add_note(str(problem))
 
 
 class BadSettings(RequestError):

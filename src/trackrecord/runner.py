@@ -13,31 +13,36 @@ from typing import Literal
 
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
-from trackrecord.agent.policies import PayloadChoice
-from trackrecord.canonical import Json, clean, cut, digest, encode_clean
+from trackrecord.canonical import Json, clean
 from trackrecord.clock import moment, new_id
-from trackrecord.context.calls import describe
+from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.live_run import LiveRun, Watcher
 from trackrecord.context.protocols import Engine
 from trackrecord.context.run_context import RunContext, Surroundings
-from trackrecord.errors import Cancelled, InternalError, RunError, StoreError, TimedOut, TrackrecordError
-from trackrecord.memory.entries import expires_at
-from trackrecord.memory.facts import facts_of
-from trackrecord.memory.summary import summarise
+from trackrecord.errors import (
+    Cancelled,
+    Conflict,
+    InternalError,
+    RunError,
+    StoreError,
+    TimedOut,
+    TrackrecordError,
+    UnknownRun,
+)
 from trackrecord.models.messages import Model
 from trackrecord.plugins.registry import Registry
-from trackrecord.record.closing import close, minimal
+from trackrecord.record.closing import close
 from trackrecord.record.design import design_of
+from trackrecord.record.fold import fold
+from trackrecord.record.lost import ABANDONED, lost_spans
 from trackrecord.record.record import Ending, Origin, Record
 from trackrecord.record.redact import Redactor
-from trackrecord.record.rows import rows
 from trackrecord.record.spans import Span
-from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, Durability, FinishedRun, Memory, Payload, Store
+from trackrecord.store.filing import accepted, finished
+from trackrecord.store.protocol import Begun, Durability, Store
 
 CancelCode = Literal["user", "signal"]
-MAX_PAYLOAD_BYTES = 1 << 20
-MAX_ANSWER_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,8 @@ class Runner:
     durability: Durability
     backoff: Backoff = Backoff()
     default_model: str | None = None
+    _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
+    _live: dict[str, Started] = field(default_factory=dict[str, Started])
 
     async def run(self, request: Request, *, watcher: Watcher | None = None) -> Run:
         """One run from request to response; a failed run is returned, not raised.
@@ -139,25 +146,50 @@ class Runner:
         Raises:
             RequestError, Refused: it never became a run.
         """
-        admitted = decide(request, self._standing())
+        admitted = decide(request, self._standing(request.agent))
+        self._checked.add(admitted.agent.version)
         started = Started(new_id())
         started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
+        self._live[started.run_id] = started
+        started.task.add_done_callback(lambda _: self._live.pop(started.run_id, None))
         return started
 
+    async def stop(self) -> None:
+        """Cancel every run under way and wait until each is recorded."""
+        under_way = list(self._live.values())
+        for started in under_way:
+            started.cancel("signal")
+        if under_way:
+            await asyncio.wait([started.task for started in under_way])
+
     async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
+        """Steps 2 to 9."""
         origin = self._origin(admitted, started.run_id)
-        accepting = self.store.accept(self._accepted(admitted, origin))
-        begun = await self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
-        await accepting
-        live = self._live(admitted, replace(origin, now=begun.now), begun, watcher)
+        begun = await self._begun(admitted, origin)
+        live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         work = asyncio.get_running_loop().create_task(self._carry(admitted, live))
         started.attach(live, work)
-        ending = await work
+        try:
+            ending = await work
+        except Conflict:
+            await self.store.release(begun)
+            raise
         epoch = _epoch_span(begun, live.elapsed_us())
         live.tally.add(epoch)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
-        await self.store.finish(self._finished(admitted, begun, record, epoch))
+        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), self.redactor)):
+            raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
+
+    async def _begun(self, admitted: Admitted, origin: Origin) -> Begun:
+        """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited."""
+        accepting = self.store.accept(accepted(origin, admitted.agent, admitted.inputs_text, self.redactor))
+        beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
+        _, begun = await asyncio.gather(accepting, beginning, return_exceptions=True)
+        await accepting  # what kept it from being accepted comes before what that led to
+        if isinstance(begun, BaseException):
+            raise begun
+        return begun
 
     async def _carry(self, admitted: Admitted, live: LiveRun) -> Ending:
         """Step 4: the engine, under the run's timeout; whatever it does becomes an ending."""
@@ -167,7 +199,7 @@ class Runner:
             live.check_cancelled()
             async with asyncio.timeout(seconds) as live.timeout:
                 output = await engine.run(admitted.agent, admitted.inputs, self._context(admitted, live))
-        except StoreError:
+        except Conflict:
             raise
         except BaseException as error:
             cause = _cause(error, live, seconds)
@@ -179,10 +211,30 @@ class Runner:
             )
         return Ending(status="completed", output=clean(output))
 
-    def _standing(self) -> Standing:
+    async def abandon(self, tenant_id: str, run_id: str) -> bool:
+        """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
+
+        False when somebody else was faster.
+
+        Raises:
+            StoreError: its record could not be kept.
+        """
+        try:
+            begun = await self.store.begin(tenant_id, run_id)
+        except (Conflict, UnknownRun):
+            return False
+        left = await self.store.left(begun)
+        agent = Agent.from_mapping(left.definition, tenant_id=tenant_id)
+        origin = replace(left.origin, now=begun.now)
+        lost = (*lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at), _epoch_span(begun, 0))
+        record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
+        return await self.store.finish(finished(record, agent, begun, lost, self.redactor))
+
+    def _standing(self, agent: Agent) -> Standing:
         return Standing(
             engines={name: engine.runs_workflow for name, engine in self.engines.items()},
             plugins=tuple(self.registry.plugins),
+            effect_of=None if agent.version in self._checked else self.registry.effect,
             default_model=self.default_model,
         )
 
@@ -204,24 +256,7 @@ class Runner:
             input_count=len(admitted.inputs),
         )
 
-    def _accepted(self, admitted: Admitted, origin: Origin) -> AcceptedRun:
-        agent = admitted.agent
-        version = AgentVersion(
-            tenant_id=origin.tenant_id,
-            agent_id=agent.id,
-            user_id=origin.user_id,
-            name=agent.name,
-            description=agent.description,
-            status=agent.status,
-            definition=agent.definition,
-            version=agent.version,
-            design=origin.declared,
-        )
-        return AcceptedRun(
-            origin=origin, agent=version, input=self._payload("input", admitted.inputs_text, agent.payloads.inputs)
-        )
-
-    def _live(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:
+    def _live_run(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:
         live = LiveRun(
             origin=origin,
             limits=admitted.agent.limits,
@@ -248,28 +283,6 @@ class Runner:
         )
         return RunContext(around)
 
-    def _finished(self, admitted: Admitted, begun: Begun, record: Record, epoch: Span) -> FinishedRun:
-        """Step 7: what the terminal transaction writes."""
-        agent = admitted.agent
-        output = None if record.ending is None else record.ending.output
-        return FinishedRun(
-            origin=record.origin,
-            begun=begun,
-            rows=rows(record),
-            minimal=lambda reason: rows(minimal(record, reason)),
-            design=record.origin.declared,
-            output=None if output is None else self._payload("output", encode_clean(output), agent.payloads.outputs),
-            memories=(_summary(record, agent, self.redactor),) if agent.memory.is_enabled else (),
-            last_spans=(epoch,),
-        )
-
-    def _payload(self, kind: Literal["input", "output"], text: str, policy: PayloadChoice) -> Payload:
-        body = None if policy == "none" else self.redactor.exact(text) if policy == "redacted" else text
-        was_cut = body is not None and len(body) * 4 > MAX_PAYLOAD_BYTES and len(body.encode()) > MAX_PAYLOAD_BYTES
-        if was_cut and body is not None:
-            body = body.encode()[:MAX_PAYLOAD_BYTES].decode(errors="ignore")
-        return Payload(kind=kind, body=body, sha256=digest(text), size=len(text.encode()), was_truncated=was_cut)
-
 
 def _epoch_span(begun: Begun, elapsed_us: int) -> Span:
     return Span(
@@ -283,19 +296,10 @@ def _epoch_span(begun: Begun, elapsed_us: int) -> Span:
     )
 
 
-def _summary(record: Record, agent: Agent, redactor: Redactor) -> Memory:
-    """The rule-based summary of the run, for the runs after it."""
-    ending = record.ending
-    answer: str | None = None
-    if ending is not None and ending.output is not None and agent.payloads.outputs != "none":
-        said = ending.output if isinstance(ending.output, str) else encode_clean(ending.output)
-        answer = redactor.text(cut(said, MAX_ANSWER_CHARACTERS))
-    summary = summarise(facts_of(record, answer=answer))
-    return Memory(
-        kind="summary",
-        text=summary.text,
-        importance=summary.importance,
-        expires_at=expires_at(summary.importance, record.origin.now),
+def _lost(run_id: str) -> Conflict:
+    return Conflict(
+        f"run {run_id!r} was ended by somebody else while it ran here",
+        cure=f"Its record is the one stored: trackrecord show {run_id}.",
     )
 
 
@@ -303,12 +307,16 @@ def _cause(error: BaseException, live: LiveRun, seconds: float) -> RunError:
     """Why the run ended: the run's own errors as they are, the rest by where it came from."""
     if isinstance(error, RunError):
         return error
-    if isinstance(error, asyncio.CancelledError) and live.cancel_code is not None:
+    if live.cancel_code is not None and isinstance(error, asyncio.CancelledError):
         return Cancelled("the run was cancelled", code=live.cancel_code)
+    if is_real_cancellation(error):  # nobody asked this run to stop: the program is shutting its event loop down
+        return Cancelled("the program that ran it was stopped", code="signal")
     if isinstance(error, TimeoutError) and live.timeout is not None and live.timeout.expired():
         return TimedOut(
             f"the run worked longer than its {seconds:g} s", cure="Raise limits.run_timeout_s, or do less in one run."
         )
+    if isinstance(error, StoreError):
+        return InternalError(f"the run was stopped because its journal could not be stored: {error.message}")
     if isinstance(error, TrackrecordError):
         return InternalError(error.message, cure=error.cure)
     return InternalError(f"the engine raised {describe(error)}")

@@ -1,4 +1,4 @@
-"""The one bridge for blocking callers: the same objects, an event loop in a thread of its own. No second implementation."""
+"""The one bridge for blocking callers: the same objects, an event loop in its own thread. No second implementation."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
-from urllib.parse import unquote
 
 from trackrecord.admission import Request
 from trackrecord.agent import Agent
@@ -18,11 +17,14 @@ from trackrecord.config import Settings, read_settings, secrets_of
 from trackrecord.context.effect import Backoff
 from trackrecord.context.live_run import Watcher
 from trackrecord.context.protocols import Engine
+from trackrecord.dispatch.in_process import Sweep
 from trackrecord.engines.agentkit import AgentKit
 from trackrecord.engines.orchestrator import Orchestrator
 from trackrecord.errors import BadInput
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
+from trackrecord.parity import Comparison, run_apart
+from trackrecord.places import sqlite_path
 from trackrecord.plugins.entry_points import BUILT_IN, load
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
@@ -32,6 +34,7 @@ from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
 from trackrecord.store.protocol import Durability
+from trackrecord.store.rebuild import Rebuilt
 from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
 
@@ -39,9 +42,9 @@ from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
 class Trackrecord:
     """Runs agents and keeps their track record in one database.
 
-        async with Trackrecord("sqlite:///runs.db") as tr:
-            run = await tr.run(Agent.load("agent.yaml"), inputs={"file": "tickets.csv"})
-            print(run.record.tokens.input, run.output)
+    async with Trackrecord("sqlite:///runs.db") as tr:
+        run = await tr.run(Agent.load("agent.yaml"), inputs={"file": "tickets.csv"})
+        print(run.record.tokens.input, run.output)
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class Trackrecord:
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
+        self._sweep: Sweep | None = None
+        self._limits = self.settings.limits.model_dump(exclude_none=True)
 
     async def open(self) -> Self:
         """Open the database, making or migrating it when needed; ends what a killed process left behind.
@@ -87,18 +92,19 @@ class Trackrecord:
             StoreUnusable, SchemaTooNew: the database cannot be used.
         """
         if self._store is None:
-            self._store = SqliteStore.open(
-                self._path,
-                durability=self._durability,
-                synchronous=self._synchronous,
-                intensity_settings=IntensitySettings.from_mapping(self.settings.intensity),
-            )
+            self._store = self._open_store(self._path)
             self._runner = self._made_runner(self._store)
+            self._sweep = Sweep(self._runner)
+            await self._sweep.start()
         return self
 
     async def close(self) -> None:
-        """Commit what is under way and let go of the database."""
-        store, self._store, self._runner = self._store, None, None
+        """Cancel and record what is under way, then let go of the database."""
+        if self._sweep is not None:
+            await self._sweep.stop()
+        if self._runner is not None:
+            await self._runner.stop()
+        store, self._store, self._runner, self._sweep = self._store, None, None, None
         if store is not None:
             await store.close()
 
@@ -170,6 +176,60 @@ class Trackrecord:
         )
         return self._opened().start(request, watcher=watcher)
 
+    async def parity(
+        self,
+        agent: Agent,
+        inputs: Mapping[str, object] | None = None,
+        *,
+        engines: Sequence[str] = ("agentkit", "orchestrator"),
+        model: str | None = None,
+    ) -> Comparison:
+        """Run an agent through two engines and compare what they left, field by field.
+
+        Each runs alone on its own copy of this database, which is not written and need not be open; but models and
+        tools are really called, once by each engine.
+
+        Args:
+            agent: what to run.
+            inputs: values by name; None takes the agent's example_inputs, or none.
+            engines: two names; `parities` takes more.
+            model: replaces the agent's model.
+
+        Raises:
+            RequestError, Refused: a run was refused; nothing was compared.
+        """
+        if len(engines) != 2:
+            raise BadInput(f"{len(engines)} engines are not a pair", cure="Name two; `parities` compares more.")
+        return (await self.parities(agent, inputs, engines=engines, model=model))[0]
+
+    async def parities(
+        self,
+        agent: Agent,
+        inputs: Mapping[str, object] | None = None,
+        *,
+        engines: Sequence[str] = ("agentkit", "orchestrator"),
+        model: str | None = None,
+    ) -> tuple[Comparison, ...]:
+        """As `parity`, for two engines or more: the first one's run compared with each other's, in the order given."""
+
+        async def carry_out(path: Path, engine: str, now: str) -> str:
+            # no sweep here: on a copy it would end runs that are alive in the database itself
+            store = self._open_store(path)
+            try:
+                request = self._request(agent, inputs, engine, model, None, "test", LOCAL_USER, now)
+                return (await self._made_runner(store).run(request)).id
+            finally:
+                await store.close()
+
+        return await run_apart(
+            engines,
+            carry_out,
+            source=self._path,
+            agent_id=agent.id,
+            user_id=LOCAL_USER,
+            settings=IntensitySettings.from_mapping(self.settings.intensity),
+        )
+
     async def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
         """Count a run that happened elsewhere in `agent_stats`; kept apart as external, so that a recount still fits."""
         await self._opened_store().increment_agent_stats(LOCAL_TENANT, agent_id_input, user_id_input, success)
@@ -177,6 +237,10 @@ class Trackrecord:
     async def update_agent_intensity_metrics(self, data: AgentExecutionData) -> None:
         """Add a run that happened elsewhere to its agent's intensity metrics; kept apart as external."""
         await self._opened_store().update_agent_intensity_metrics(LOCAL_TENANT, data)
+
+    async def rebuild(self) -> Rebuilt:
+        """Make the statistics and intensity metrics anew from the records; says what changed and what it left alone."""
+        return await self._opened_store().rebuild()
 
     def _request(
         self,
@@ -190,7 +254,7 @@ class Trackrecord:
         now: str | None,
     ) -> Request:
         return Request(
-            agent=agent,
+            agent=agent.with_limits(self._limits),
             inputs=(agent.example_inputs or {}) if inputs is None else inputs,
             engine=engine,
             execution_type=execution_type,
@@ -198,6 +262,14 @@ class Trackrecord:
             model=model,
             user_id=user_id,
             now=now,
+        )
+
+    def _open_store(self, path: Path) -> SqliteStore:
+        return SqliteStore.open(
+            path,
+            durability=self._durability,
+            synchronous=self._synchronous,
+            intensity_settings=IntensitySettings.from_mapping(self.settings.intensity),
         )
 
     def _opened(self) -> Runner:
@@ -232,18 +304,6 @@ class Trackrecord:
     def _resolve(self, name: str, agent: Agent) -> Model:
         folder = None if agent.path is None else Path(agent.path)
         return self._models.resolve(name, base=folder.parent if folder is not None and folder.is_file() else folder)
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a database URL, relative paths from here.
-
-    Raises:
-        BadInput: it is no URL of a database we know.
-    """
-    for prefix in ("sqlite:///", "sqlite://"):
-        if url.startswith(prefix) and len(url) > len(prefix):
-            return Path(unquote(url.removeprefix(prefix))).expanduser()
-    raise BadInput(f"{url!r} is no database URL", cure="Write sqlite:///runs.db, or sqlite:////absolute/path/runs.db.")
 
 
 def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:

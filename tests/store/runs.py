@@ -153,7 +153,7 @@ def finished(
         "minimal": lambda reason: rows(minimal(record, reason)),
         "design": run.declared,
         "output": payload("output", "high water"),
-        "memories": (Memory(kind="summary", text="asked about tides", importance=5, expires_at=FAR),),
+        "memories": lambda is_first: (Memory(kind="summary", text="asked about tides", importance=5, expires_at=FAR),),
         "last_spans": (epoch,),
     }
     return FinishedRun(**(fields | changes))

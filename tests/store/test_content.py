@@ -102,7 +102,7 @@ async def test_a_run_full_of_nasty_text_leaves_its_record(store: SqliteStore, pa
     journal.append(span, runs.checkpoint(span, outcome=canonical.dumps({"value": text})))
     memory = Memory(kind="summary", text=clean, importance=1, expires_at=runs.FAR)
     output = runs.payload("output", [text])
-    assert await store.finish(runs.finished(run, begun, [span], output=output, memories=[memory]))
+    assert await store.finish(runs.finished(run, begun, [span], output=output, memories=lambda is_first: [memory]))
     seen = runs.look(path)
     assert (clean, "completed") == seen.execute("SELECT agent_name, status FROM agent_executions").fetchone()
     assert [(asked.body,), (output.body,)] == seen.execute("SELECT body FROM run_payloads ORDER BY kind").fetchall()

@@ -22,7 +22,7 @@ from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.store.triggers import TRIGGERS
 
 SQL = {name: text for name, text in vars(statements).items() if name.split("_")[0] in {
-    "INSERT", "SAVE", "BEGIN", "SELECT", "EXTEND", "FINISH", "ADD"
+    "INSERT", "SAVE", "BEGIN", "SELECT", "EXTEND", "FINISH", "ADD", "DELETE"
 }}  # fmt: skip
 
 

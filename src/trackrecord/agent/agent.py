@@ -6,7 +6,7 @@ Never holds a secret, never reaches outside; reading a file is all the I/O there
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal, cast
@@ -113,6 +113,15 @@ class Agent:
             raise _bad_agent("the agent", tuple(problems.found))
         return agent
 
+    def with_limits(self, environment: Mapping[str, object]) -> Agent:
+        """The same agent under the installation's limits where it sets none itself; None leaves the default."""
+        given = {
+            name: value
+            for name, value in environment.items()
+            if value is not None and name not in self.limits_given
+        }
+        return replace(self, limits=replace(self.limits, **given)) if given else self  # type: ignore[arg-type]  # named and checked by the settings
+
 
 def _bytes(path: Path) -> bytes:
     try:
@@ -140,10 +149,7 @@ def _neighbour(path: Path) -> str:
 
 def _bad_agent(name: str, problems: tuple[Problem, ...]) -> BadAgent:
     count = f"at least {MOST_PROBLEMS}" if len(problems) >= MOST_PROBLEMS else str(len(problems))
-    error = BadAgent(f"{name}: {count} problem{'' if count == '1' else 's'}", problems=problems)
-    for problem in problems:
-        error.add_note(str(problem))
-    return error
+    return BadAgent(f"{name}: {count} problem{'' if count == '1' else 's'}", problems=problems)
 
 
 def _read(value: object, path: str | None, tenant_id: str, problems: Problems) -> Agent | None:

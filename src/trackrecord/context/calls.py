@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 from trackrecord.canonical import Json, clean, clean_text, encode_clean
@@ -15,6 +16,7 @@ from trackrecord.plugins.items import count_items
 from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed
 from trackrecord.plugins.registry import BoundAction
 from trackrecord.record.spans import Span
+from trackrecord.record.usage import Usage, sensible
 
 
 def call_model(model: Model, request: ModelRequest) -> Perform:
@@ -30,19 +32,26 @@ def call_model(model: Model, request: ModelRequest) -> Perform:
                 cause=str(failure.status) if failure.status else ("connection" if failure.is_transient else ""),
                 is_transient=failure.is_transient,
                 retry_after_s=failure.retry_after_s,
-                usage=failure.usage,
+                usage=sensible(failure.usage),
             ) from None
         except BaseException as error:
             if is_real_cancellation(error):
                 raise
             raise EffectFailed(f"the model raised {describe(error)}", code="model_failed") from error
-        return _model_outcome(reply)
+        usage = sensible(reply.usage)
+        try:
+            return _model_outcome(reply, usage)
+        except Exception as error:  # its fields may hold anything; what it has used counts all the same
+            message = f"the model gave a reply that cannot be read: {describe(error)}"
+            raise EffectFailed(message, code="provider_bad_response", usage=usage) from error
 
     return perform
 
 
-def call_tool(bound: BoundAction, arguments: dict[str, Json], key: str, most_bytes: int) -> Perform:
-    """One attempt of a tool call."""
+def call_tool(
+    bound: BoundAction, arguments: dict[str, Json], key: str, most_bytes: int, keep: Callable[[str], str] | None = None
+) -> Perform:
+    """One attempt of a tool call; `keep` makes the result's text fit for the span, None keeps none of it."""
 
     async def perform(effect: Effect) -> Outcome:
         invocation = Invocation(
@@ -61,7 +70,10 @@ def call_tool(bound: BoundAction, arguments: dict[str, Json], key: str, most_byt
             raise EffectFailed(f"{bound.action.name} raised {describe(error)}", code="tool_failed") from error
         if result.success is False:
             raise EffectFailed(result.error or f"{bound.action.name} reported a failure", code="tool_failed")
-        return _tool_outcome(result, most_bytes)
+        outcome = _tool_outcome(result, most_bytes)
+        if keep is not None:
+            outcome.attributes["result"] = keep(outcome.text)
+        return outcome
 
     return perform
 
@@ -113,7 +125,7 @@ def _copy_any(value: Json) -> Json:
     return value
 
 
-def _model_outcome(reply: ModelReply) -> Outcome:
+def _model_outcome(reply: ModelReply, usage: Usage) -> Outcome:
     stored = reply.stored()
     _make_ids_unique(stored)
     attributes: dict[str, Json] = {}
@@ -125,7 +137,7 @@ def _model_outcome(reply: ModelReply) -> Outcome:
     return Outcome(
         value=stored,
         text=encode_clean(stored),
-        usage=reply.usage,
+        usage=usage,
         responded_model=responded,
         attributes=attributes,
     )

@@ -1,8 +1,8 @@
-"""One effect and what came of it: the single input object that passes through the wrappers, so that a new field breaks nobody."""
+"""One effect and what came of it: the one input object of all wrappers, so that a new field breaks nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -129,6 +129,7 @@ class Effect:
         attempt: which try this is.
         interrupted_count: earlier attempts a killed process left open; they do not count against the retry policy.
         timeout_ms: longest one attempt may take; None means no limit of its own.
+        attributes: what the span of every attempt keeps beside its figures.
     """
 
     path: str
@@ -145,6 +146,14 @@ class Effect:
     model: str | None = None
     plugin: str | None = None
     action: str | None = None
+    attributes: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    @property
+    def subject(self) -> str:
+        """`provider:model` or `plugin.action`; empty for the other kinds."""
+        if self.kind == "model":
+            return f"{self.provider}:{self.model}"
+        return f"{self.plugin}.{self.action}" if self.kind == "tool" else ""
 
     @property
     def needs_marker(self) -> bool:

@@ -1,4 +1,4 @@
-"""The live state of one run in one epoch: its clock, tally, journal, limits and cancellation. Shared by the wrappers."""
+"""The live state of one run in one epoch: clock, tally, journal, limits, cancellation. Shared by the wrappers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from trackrecord.agent import Limits
-from trackrecord.canonical import Json, clean_text, cut
+from trackrecord.canonical import clean_text, cut
 from trackrecord.clock import ticks_us
 from trackrecord.context.effect import Backoff
 from trackrecord.context.protocols import Checkpoint, Journal
@@ -151,7 +151,9 @@ class LiveRun:
             self.timeout.reschedule(clock() + self._remaining_s)
             self._remaining_s = None
 
-    def _show(self, kind: Literal["started", "finished", "note"], path: str, what: str, label: str, span: Span | None) -> None:
+    def _show(
+        self, kind: Literal["started", "finished", "note"], path: str, what: str, label: str, span: Span | None
+    ) -> None:
         if self.watcher is None:
             return
         try:
@@ -160,5 +162,3 @@ class LiveRun:
             )
         except Exception:  # whoever watches may never fail a run; it is not shown again
             self.watcher = None
-
-

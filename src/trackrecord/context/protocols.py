@@ -24,6 +24,7 @@ class Checkpoint:
         path, attempt: which effect attempt.
         state: `started` (a marker) or `done`; done replaces started.
         kind: the effect's kind.
+        subject: `provider:model` or `plugin.action`, to name it to people; empty for the other kinds.
         effect: its class.
         request_hash: SHA-256 of what was asked for.
         epoch: the epoch that wrote it.
@@ -39,6 +40,7 @@ class Checkpoint:
     request_hash: str
     epoch: int
     start_us: int
+    subject: str = ""
     outcome: str | None = None
 
 

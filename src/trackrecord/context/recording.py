@@ -25,7 +25,7 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
             if run.is_sync or effect.effect == "unsafe":
                 await run.journal.commit()
         if run.watcher is not None:
-            run.announce(effect.path, effect.kind, effect.model or f"{effect.plugin}.{effect.action}")
+            run.announce(effect.path, effect.kind, effect.subject or effect.kind)
         run.enter(is_wait=is_wait)
         try:
             outcome = await proceed(effect)
@@ -52,7 +52,7 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
 
 def _scrubbed(run: LiveRun, outcome: Outcome) -> Outcome:
     """The outcome without known secrets: the engine receives just what is stored, live and resumed alike."""
-    text = run.redactor.exact(outcome.text)
+    text = run.redactor.exact_json(outcome.text)
     if text == outcome.text:
         return outcome
     return replace(outcome, value=loads(text), text=text)
@@ -85,7 +85,7 @@ def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outco
         action=effect.action,
         success=outcome.success,
         items=outcome.items,
-        attributes=outcome.attributes,
+        attributes={**effect.attributes, **outcome.attributes},
     )
     run.write(span, _checkpoint(run, effect, started_us, f'{{"value":{outcome.text}}}'))
 
@@ -119,6 +119,7 @@ def _span(
         success=False if is_tool and status == "failed" else None,
         error_code=failure.code if failure is not None else None,
         error_message=failure.message if failure is not None else None,
+        attributes=dict(effect.attributes),
     )
 
 
@@ -130,6 +131,7 @@ def _checkpoint(run: LiveRun, effect: Effect, started_us: int, outcome: str | No
         kind=effect.kind,
         effect=effect.effect,
         request_hash=effect.request_hash,
+        subject=effect.subject,
         epoch=run.epoch,
         start_us=started_us,
         outcome=outcome,

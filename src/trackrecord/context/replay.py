@@ -10,8 +10,7 @@ from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.context.retry import is_worth_another
 from trackrecord.errors import NonDeterministic
-from trackrecord.record.spans import Span
-from trackrecord.record.usage import UNKNOWN
+from trackrecord.record.lost import interrupted
 
 
 def replaying(run: LiveRun, proceed: Perform) -> Perform:
@@ -22,12 +21,12 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
         if not past:
             return await proceed(effect)
         _check_same(effect, past)
-        interrupted = 0
+        lost_count = 0
         failure: EffectFailed | None = None
         for checkpoint in sorted(past, key=lambda one: one.attempt):
             if checkpoint.state == "started":
-                interrupted += 1
-                _close_interrupted(run, effect, checkpoint)
+                lost_count += 1
+                run.write(replace(interrupted(checkpoint), purpose=effect.purpose))
                 continue
             outcome = loads(checkpoint.outcome or "{}")
             assert isinstance(outcome, dict)  # noqa: S101  # written by the recording wrapper; anything else is ours
@@ -37,10 +36,12 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
             assert isinstance(stored, dict)  # noqa: S101  # as above
             failure = restore_failure(stored)
         last = max(one.attempt for one in past)
-        again = replace(effect, attempt=last + 1, interrupted_count=interrupted)
-        if failure is not None and not is_worth_another(replace(effect, attempt=last, interrupted_count=interrupted), failure):
+        again = replace(effect, attempt=last + 1, interrupted_count=lost_count)
+        if failure is not None and not is_worth_another(
+            replace(effect, attempt=last, interrupted_count=lost_count), failure
+        ):
             raise failure
-        if interrupted and effect.effect == "unsafe":
+        if lost_count and effect.effect == "unsafe":
             raise _unknown_outcome(effect)
         return await proceed(again)
 
@@ -55,26 +56,6 @@ def _check_same(effect: Effect, past: list[Checkpoint]) -> None:
                 cure="Start a new run: the definition or a tool list has changed under this one.",
                 path=effect.path,
             )
-
-
-def _close_interrupted(run: LiveRun, effect: Effect, checkpoint: Checkpoint) -> None:
-    run.write(
-        Span(
-            path=effect.path,
-            attempt=checkpoint.attempt,
-            kind=effect.kind,
-            status="unknown" if effect.effect == "unsafe" else "interrupted",
-            epoch=checkpoint.epoch,
-            start_us=checkpoint.start_us,
-            duration_us=0,
-            purpose=effect.purpose,
-            provider=effect.provider,
-            model=effect.model,
-            usage=UNKNOWN if effect.kind == "model" else None,
-            plugin=effect.plugin,
-            action=effect.action,
-        )
-    )
 
 
 def _unknown_outcome(effect: Effect) -> EffectFailed:

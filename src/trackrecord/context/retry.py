@@ -43,7 +43,7 @@ def is_worth_another(effect: Effect, failure: EffectFailed) -> bool:
 
 
 def pause_s(backoff: Backoff, tries: int, retry_after_s: float | None) -> float:
-    """Seconds to wait after the `tries`-th try: the other side's word up to a cap, else exponential with full jitter."""
+    """Seconds to wait after try `tries`: the other side's word up to a cap, else exponential with full jitter."""
     if retry_after_s is not None:
         return min(max(0.0, retry_after_s), backoff.retry_after_cap_ms / 1000)
     try:

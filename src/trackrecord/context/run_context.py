@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from trackrecord.canonical import Json, clean, digest, encode_clean
+from trackrecord.canonical import Json, clean, cut, digest, encode_clean
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
 from trackrecord.context.effect import NO_BACKOFF, Backoff, Effect, EffectFailed, Outcome, Perform
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.context.protocols import Engine
 
+MAX_KEPT_CHARACTERS = 65_536
 _NOTHING_RECALLED = Recalled(text="", tokens=0, entry_count=0, types=())
 
 
@@ -182,16 +183,18 @@ class RunContext:
         if problems:
             raise self.reject(relative, plugin, action, "; ".join(problems))
         limits = self._run.limits
+        text, keep = encode_clean(arguments), self._kept()
         effect = Effect(
             path=path,
             kind="tool",
             effect=effect_class or bound.action.effect,
-            request_hash=digest(f"{plugin}.{action}{encode_clean(arguments)}"),
-            perform=call_tool(bound, arguments, f"{self.run_id}:{path}", limits.tool_result_bytes),
+            request_hash=digest(f"{plugin}.{action}{text}"),
+            perform=call_tool(bound, arguments, f"{self.run_id}:{path}", limits.tool_result_bytes, keep),
             timeout_ms=timeout_ms or bound.action.timeout_ms or limits.tool_timeout_ms,
             backoff=backoff or self._run.backoff,
             plugin=plugin,
             action=action,
+            attributes={} if keep is None else {"arguments": keep(text)},
         )
         try:
             outcome = await self._perform(effect)
@@ -269,6 +272,14 @@ class RunContext:
         below = RunContext(self._around, prefix=f"{self.path(relative)}/", perform=self._perform)
         return await found.run(agent, inputs, below)
 
+    def _kept(self) -> Callable[[str], str] | None:
+        """How the agent's policy keeps arguments and results of tools in their spans; None keeps none."""
+        policy, redactor = self._around.agent.payloads.tools, self._run.redactor
+        if policy == "none":
+            return None
+        scrub = redactor.json if policy == "redacted" else redactor.exact_json
+        return lambda text: cut(scrub(text), MAX_KEPT_CHARACTERS)
+
     async def _recall(self, memory: MemoryStore) -> Recalled:
         origin, policy = self._run.origin, self._around.agent.memory
         before = stamp(self.now)
@@ -330,5 +341,3 @@ def _wrapped(run: LiveRun) -> Perform:
         return await effect.perform(effect)
 
     return replaying(run, retrying(run, limiting(run, recording(run, timing_out(run, perform)))))
-
-

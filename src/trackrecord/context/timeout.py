@@ -28,7 +28,7 @@ def timing_out(run: LiveRun, proceed: Perform) -> Perform:
 
 
 def _ran_out(effect: Effect) -> EffectFailed:
-    what = effect.model if effect.kind == "model" else f"{effect.plugin}.{effect.action}"
+    what = effect.model if effect.kind == "model" else effect.subject or effect.kind
     is_open = effect.effect == "unsafe"
     return EffectFailed(
         f"{what} gave no answer within {effect.timeout_ms} ms",

@@ -1,4 +1,4 @@
-"""AgentKit: the tool-calling loop. Model, tools, model, …, answer; every turn through the context. Step 4 of the walk."""
+"""AgentKit: the tool-calling loop. Model, tools, …, answer; every turn through the context. Step 4 of the walk."""
 
 from __future__ import annotations
 
@@ -106,7 +106,6 @@ def _toolbox(agent: Agent, registry: Registry) -> _Toolbox:
         elif not need.is_optional:
             raise PluginNotConnected(f"the agent requires the plugin {need.name!r}, which is not connected")
     return _assembled(tuple(plugins))
-
 
 
 def _assembled(plugins: tuple[Plugin, ...]) -> _Toolbox:

@@ -8,7 +8,7 @@ from trackrecord.memory.summary import RunFacts
 from trackrecord.record.record import Record
 
 
-def facts_of(record: Record, *, answer: str | None) -> RunFacts:
+def facts_of(record: Record, *, answer: str | None, is_first_run: bool = False) -> RunFacts:
     """What the summary of a finished run is made of; `answer` is None when its contents may not be kept.
 
     Raises:
@@ -28,4 +28,5 @@ def facts_of(record: Record, *, answer: str | None) -> RunFacts:
         tolerated_steps=measures.steps.tolerated,
         tokens=measures.tokens.total,
         answer=answer,
+        is_first_run=is_first_run,
     )

@@ -127,7 +127,7 @@ class ModelReply:
                 {"id": clean_text(one.id), "name": clean_text(one.name), "arguments": clean(one.arguments)}
                 for one in self.tool_requests
             ],
-            "finish_reason": self.finish_reason,
+            "finish_reason": None if self.finish_reason is None else clean_text(self.finish_reason),
         }
 
 

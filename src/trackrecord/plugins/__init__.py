@@ -1,1 +1,1 @@
-"""Plugins: what an agent may call. Protocol, registry, built-ins and Python functions; knows nothing of runs or tables."""
+"""Plugins: what an agent may call. Protocol, registry, built-ins, Python functions; knows nothing of runs or tables."""

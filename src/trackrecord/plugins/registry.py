@@ -16,7 +16,7 @@ from typing import Final
 from trackrecord.canonical import Json, cut
 from trackrecord.errors import BadInput, PluginError
 from trackrecord.json_schema import Schema, compile_schema
-from trackrecord.plugins.protocol import Action, Plugin
+from trackrecord.plugins.protocol import Action, EffectClass, Plugin
 
 SEPARATOR: Final = "__"
 MAX_FUNCTION_NAME: Final = 64
@@ -98,6 +98,11 @@ class Registry:
         """The action, ready to check and call; None when the plugin or the action is not connected."""
         actions = self._bound.get(plugin_name)
         return None if actions is None else actions.get(action_name)
+
+    def effect(self, plugin_name: str, action_name: str) -> EffectClass | None:
+        """The effect class an action declares; None when the plugin or the action is not connected."""
+        bound = self.find(plugin_name, action_name)
+        return None if bound is None else bound.action.effect
 
     def actions(self, plugin_name: str) -> Sequence[BoundAction]:
         """Every action of one plugin in the order it declares them; empty when it is not connected."""

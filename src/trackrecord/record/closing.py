@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from trackrecord.record import credits
 from trackrecord.record.measures import Measures
 from trackrecord.record.pricing import price_table
 from trackrecord.record.record import Ending, Origin, Record
+
+MINIMAL: Final = "the full record could not be stored"
+"""How the error message of a minimal record begins; its spans may be fewer than its figures were made from."""
 
 
 def close(origin: Origin, ending: Ending | None, measures: Measures, epoch: int) -> Record:
@@ -33,7 +37,7 @@ def minimal(record: Record, reason: str) -> Record:
         ending=Ending(
             status=ending.status,
             error_code=ending.error_code,
-            error_message=f"the full record could not be stored ({reason})",
+            error_message=f"{MINIMAL} ({reason})",
             is_lossy=ending.is_lossy,
         ),
         measures=replace(record.measures, tool_calls=()),

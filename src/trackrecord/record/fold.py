@@ -134,7 +134,7 @@ class Tally:
         calls = self._model_calls
         provider, model = self._primary()
         tools = tuple(_tool_use(spans) for _, spans in sorted(self._tools.items(), key=lambda item: path_key(item[0])))
-        called = [spans for spans in self._tools.values() if spans[0].status != "rejected"]
+        called = [spans for spans in self._tools.values() if _first(spans).status != "rejected"]
         return Measures(
             tokens=Tokens(
                 input=self._input.value(calls),
@@ -209,7 +209,10 @@ class Tally:
     def _primary(self) -> tuple[str | None, str | None]:
         if not self._work:
             return None, None
-        (provider, model), _ = min(self._work.items(), key=lambda item: (-item[1].tokens.known, item[1].first_path))
+        # the names decide between models of one path, where an earlier attempt must not win by having come first
+        (provider, model), _ = min(
+            self._work.items(), key=lambda item: (-item[1].tokens.known, item[1].first_path, item[0])
+        )
         return provider, model
 
     def _model_uses(self) -> tuple[ModelUse, ...]:
@@ -249,7 +252,7 @@ def _tries(path: str, attempt: int) -> list[int]:
     for segment in path.split("/"):
         if segment.startswith("s:"):
             tries.append(1)
-        elif segment.startswith("try:"):
+        elif segment.startswith("try:") and tries:
             tries[-1] = int(segment[4:])
     tries[-1:] = [attempt]
     return tries
@@ -265,6 +268,10 @@ def _memory_of(span: Span) -> MemoryUse:
         entry_count=entries if isinstance(entries, int) else 0,
         types=tuple(sorted(str(one) for one in types)) if isinstance(types, list) else (),
     )
+
+
+def _first(spans: list[Span]) -> Span:
+    return min(spans, key=lambda span: span.attempt)
 
 
 def _tool_use(spans: list[Span]) -> ToolUse:

@@ -5,10 +5,14 @@ A parent never carries its children's usage: totals are derived from these by th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from trackrecord.canonical import MAX_INT
+from trackrecord.canonical import cut, dumps
+
+MAX_TOKENS: Final = 10**9
+"""Most tokens one attempt can have: a thousand times any model's, and the sums of millions of attempts stay exact."""
+MAX_RAW_CHARACTERS: Final = 1_000
 
 Provenance = Literal["reported", "estimated", "unknown"]
 
@@ -53,10 +57,22 @@ class Usage:
 
 
 UNKNOWN: Final = Usage(provenance="unknown")
+FIGURES: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
 def read(value: object) -> int | None:
-    """A token count as a provider may write it: a whole number from 0 to 2^53, else None (kept raw by the caller)."""
-    if type(value) is not int or not 0 <= value <= MAX_INT:
+    """A token count as a provider may write it: a whole number from 0 to a billion, else None (raw with the caller)."""
+    if type(value) is not int or not 0 <= value <= MAX_TOKENS:
         return None
     return value
+
+
+def sensible(usage: Usage) -> Usage:
+    """The same usage; a figure that makes no sense is unknown in it, and `raw` tells what it was."""
+    figures = {name: getattr(usage, name) for name in FIGURES}
+    known = {name: read(figure) for name, figure in figures.items()}
+    if all(figure is known[name] for name, figure in figures.items()):
+        return usage
+    is_known = any(figure is not None for figure in known.values())
+    provenance = usage.provenance if is_known else "unknown"
+    return replace(usage, **known, provenance=provenance, raw=cut(usage.raw or dumps(figures), MAX_RAW_CHARACTERS))

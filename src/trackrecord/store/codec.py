@@ -146,6 +146,7 @@ def checkpoint_row(tenant_id: str, run_id: str, checkpoint: Checkpoint) -> Row:
         checkpoint.kind,
         checkpoint.effect,
         checkpoint.request_hash,
+        checkpoint.subject,
         checkpoint.epoch,
         checkpoint.start_us,
         checkpoint.outcome,
@@ -154,7 +155,7 @@ def checkpoint_row(tenant_id: str, run_id: str, checkpoint: Checkpoint) -> Row:
 
 def checkpoint(row: tuple[Any, ...]) -> Checkpoint:
     """The checkpoint of a row selected with `SELECT_CHECKPOINTS` (without tenant and run)."""
-    path, attempt, state, kind, effect, request_hash, epoch, start_us, outcome = row
+    path, attempt, state, kind, effect, request_hash, subject, epoch, start_us, outcome = row
     return Checkpoint(
         path=path,
         attempt=attempt,
@@ -162,6 +163,7 @@ def checkpoint(row: tuple[Any, ...]) -> Checkpoint:
         kind=kind,
         effect=effect,
         request_hash=request_hash,
+        subject=subject,
         epoch=epoch,
         start_us=start_us,
         outcome=outcome,

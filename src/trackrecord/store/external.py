@@ -47,17 +47,47 @@ def stats_call(tenant_id: str, agent_id: str, user_id: str, success: bool) -> St
     return StatsCall(tenant_id=tenant_id, agent_id=agent_id, user_id=user_id, success=success)
 
 
+def amounts(success: bool) -> dict[str, int]:
+    """What one call of `increment_agent_stats` adds to `agent_stats`; a recount adds the same."""
+    return _NOTHING | {"run_count": 1, "success_count": int(success), "failed_count": int(not success)}
+
+
+def figures(data: AgentExecutionData) -> RunFigures:
+    """What one call of `update_agent_intensity_metrics` adds to the intensity metrics; a recount adds the same."""
+    return RunFigures(data=data, status="completed" if data.was_successful else "failed")
+
+
+def given_success(fields: str) -> bool:
+    """What `increment_agent_stats` was told, from the text that was kept of it.
+
+    Raises:
+        ValueError, KeyError, TypeError: the text is none that was kept.
+    """
+    success = cast("dict[str, Any]", canonical.loads(fields))["success"]
+    if type(success) is not bool:
+        raise TypeError(f"success is {success!r}")
+    return success
+
+
+def given_data(fields: str) -> AgentExecutionData:
+    """What `update_agent_intensity_metrics` was told, from the text that was kept of it.
+
+    Raises:
+        ValueError, TypeError, BadInput: the text is none that was kept.
+    """
+    return AgentExecutionData(**cast("dict[str, Any]", canonical.loads(fields)))
+
+
 def increment(connection: Connection, call: StatsCall, book: IntensityBook) -> None:
     """Count the run into `agent_stats`; a failure counts as `failed`, for nothing else was said."""
     now = clock.stamp(clock.now())
-    succeeded = int(call.success)
-    sums = _NOTHING | {"run_count": 1, "success_count": succeeded, "failed_count": 1 - succeeded}
-    add_stats(connection, (call.tenant_id, call.agent_id, call.user_id), sums, (1, succeeded), now)
+    key = (call.tenant_id, call.agent_id, call.user_id)
+    add_stats(connection, key, amounts(call.success), (1, int(call.success)), now)
     failpoints.reach("external.agent_stats")
     sums = book.read(connection, (call.tenant_id, call.agent_id))
     sequence = sums.sequence + 1
     fields = canonical.dumps({"success": call.success})
-    _keep(connection, "stats", (call.tenant_id, call.agent_id, call.user_id), sequence, fields, STATS_RULE, now)
+    _keep(connection, "stats", key, sequence, fields, STATS_RULE, now)
     design = _design(connection, call.tenant_id, call.agent_id)
     book.change((call.tenant_id, call.agent_id), sequence, sums.row, design)
 
@@ -69,8 +99,7 @@ def absorb(connection: Connection, tenant_id: str, data: AgentExecutionData, boo
     sequence = sums.sequence + 1
     fields = canonical.dumps(asdict(data))
     _keep(connection, "intensity", (tenant_id, data.agent_id, data.user_id), sequence, fields, intensity.RULE, now)
-    figures = RunFigures(data=data, status="completed" if data.was_successful else "failed")
-    row = intensity.absorb(sums.row, figures, sequence)
+    row = intensity.absorb(sums.row, figures(data), sequence)
     book.change((tenant_id, data.agent_id), sequence, row, _design(connection, tenant_id, data.agent_id))
 
 

@@ -63,6 +63,11 @@ class IntensityBook:
 
     def complete(self, connection: Connection) -> None:
         """Write every changed row with its score; called right before each commit."""
+        self.write(connection)
+        self._changed.clear()
+
+    def write(self, connection: Connection) -> None:
+        """Write every changed row now, for a unit that must see them; `complete` does it again unless it forgets."""
         for key, (sums, design) in self._changed.items():
             now = clock.stamp(clock.now())
             score = intensity.score(sums.row, design, self._settings)
@@ -73,7 +78,6 @@ class IntensityBook:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[key] = AgentSums(sequence=sums.sequence, row=sums.row, updated_at=now)
-        self._changed.clear()
 
     def forget(self) -> None:
         """Know nothing any more: what was written since the last commit is gone."""

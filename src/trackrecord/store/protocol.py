@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from trackrecord.canonical import Json
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
@@ -111,6 +112,7 @@ class FinishedRun:
         rows: the four tables' rows.
         minimal: the rows of the minimal record with the reason given, for when `rows` cannot be stored because of
             its content.
+        memories: what later runs may recall of it, told whether it is the agent's first to end.
         last_spans: spans that end with the run (its epoch); stored in the same transaction.
     """
 
@@ -120,8 +122,31 @@ class FinishedRun:
     minimal: Callable[[str], Rows]
     design: DeclaredDesign
     output: Payload | None = None
-    memories: Sequence[Memory] = field(default_factory=tuple[Memory, ...])
-    last_spans: Sequence[Span] = field(default_factory=tuple[Span, ...])
+    memories: Callable[[bool], Sequence[Memory]] = lambda is_first: ()
+    last_spans: Sequence[Span] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRun:
+    """A run that nobody carries any more: whoever held it, or was about to begin it, has died or stands still."""
+
+    tenant_id: str
+    run_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftRun:
+    """What a dead process left of a run, besides its spans and checkpoints.
+
+    Attributes:
+        definition: the agent's, as it was stored with the run.
+        started_at: stamp of the first begin.
+    """
+
+    origin: Origin
+    definition: Mapping[str, Json]
+    started_at: str
 
 
 class Store(Protocol):
@@ -150,12 +175,24 @@ class Store(Protocol):
         """
         ...
 
+    async def expired(self, limit: int) -> Sequence[ExpiredRun]:
+        """Runs that nobody carries any more, the oldest first; `begin` takes one over."""
+        ...
+
+    async def left(self, begun: Begun) -> LeftRun:
+        """Who and what the run is, from what was stored when it was accepted."""
+        ...
+
     def journal(self, begun: Begun, durability: Durability) -> Journal:
         """The journal of this epoch."""
         ...
 
     async def finish(self, run: FinishedRun) -> bool:
         """The terminal transaction; False, and nothing written, when the run had ended or moved to another epoch."""
+        ...
+
+    async def release(self, begun: Begun) -> None:
+        """Let go of a run that this process will not finish, so that another may begin it at once."""
         ...
 
     async def close(self) -> None:

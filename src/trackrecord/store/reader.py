@@ -5,7 +5,7 @@ A reader sees one consistent state for as long as it is inside `snapshot()`. Tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,14 @@ class RunFilter:
     status: str | None = None
     since: str | None = None
     limit: int = 50
+
+
+def stream(connection: Connection, sql: str, given: Sequence[Any] = ()) -> Iterator[Row]:
+    """The rows of a query on any connection, each by column name, one after the other."""
+    cursor = connection.execute(sql, tuple(given))
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
 
 
 class SqliteReader:
@@ -78,7 +86,7 @@ class SqliteReader:
         self.close()
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Generator[None]:
         """One consistent state for all reads inside."""
         self._connection.execute("BEGIN")
         try:
@@ -92,10 +100,11 @@ class SqliteReader:
 
     def stream(self, sql: str, given: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of a query one after the other, for tables that may be large."""
-        cursor = self._connection.execute(sql, tuple(given))
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            yield dict(zip(names, row, strict=True))
+        return stream(self._connection, sql, given)
+
+    def tuples(self, sql: str, given: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one after the other without names, for tables whose rows are many and read by `codec`."""
+        return self._connection.execute(sql, tuple(given))
 
     def runs(self, wanted: RunFilter) -> list[Row]:
         """Runs, newest first.
@@ -203,7 +212,12 @@ class SqliteReader:
         """
         if path.exists():
             raise BadInput(f"{str(path)!r} exists already", cure="Name a file that does not.")
-        self._connection.execute("VACUUM INTO ?", (str(path),))
+        # query_only refuses to write even another file; this statement writes nothing in our own
+        self._connection.execute("PRAGMA query_only = OFF")
+        try:
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+        finally:
+            self._connection.execute("PRAGMA query_only = ON")
 
     def _find_runs(self, run: str) -> list[Row]:
         if run == "last":

@@ -10,7 +10,6 @@ points at its parent with it, so no row can belong to another tenant than its pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
 from trackrecord.record import intensity
+from trackrecord.store.states import ENDED, LIVE, one_of
 
 ID: Final = Text().with_variant(UUID(as_uuid=False), "postgresql")
 STAMP: Final = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
@@ -37,25 +37,9 @@ COUNT: Final = Integer().with_variant(BigInteger(), "postgresql")
 DOCUMENT: Final = Text().with_variant(JSONB(), "postgresql")
 DOLLARS: Final = Text().with_variant(Numeric(), "postgresql")
 
-LIVE: Final = ("queued", "running", "waiting")
-ENDED: Final = (
-    "completed",
-    "failed",
-    "cancelled",
-    "timed_out",
-    "budget_exceeded",
-    "abandoned",
-    "interrupted_unknown_outcome",
-)
-
 metadata: Final = MetaData()
 
 _Column = Column[Any]
-
-
-def one_of(column: str, values: Sequence[str]) -> str:
-    """A condition; not `IN`, for which SQLite builds a small table anew at every row."""
-    return "(" + " OR ".join(f"{column} = '{value}'" for value in values) + ")"
 
 
 def _id(name: str, *, null: bool = False) -> _Column:
@@ -361,6 +345,7 @@ run_checkpoints = _table(
     _text("kind"),
     _text("effect"),
     _text("request_hash"),
+    _text("subject"),  # `provider:model` or `plugin.action`; empty for the other kinds
     _count("epoch"),
     _count("start_us"),
     _text("outcome", null=True),  # canonical JSON text; NULL while started

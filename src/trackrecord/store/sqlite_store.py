@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -22,20 +21,12 @@ from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.journal import Entry, SqliteJournal
 from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
-from trackrecord.store.protocol import AcceptedRun, Begun, Durability, FinishedRun
+from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
+from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
 from trackrecord.store.sqlite import Synchronous, connect, open_database, store_error
 from trackrecord.store.writer import Unit, UnstorableError, Writer
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiredRun:
-    """A run whose lease is over: whoever held it has died or stalled."""
-
-    tenant_id: str
-    run_id: str
-    epoch: int
 
 
 class SqliteStore:
@@ -51,6 +42,7 @@ class SqliteStore:
     ) -> None:
         """Use `open`."""
         self.durability: Durability = durability
+        self._settings = settings
         self._book = IntensityBook(settings)
         self._leases = Leases()
         self._writer = Writer(
@@ -117,6 +109,10 @@ class SqliteStore:
 
         return await self._submit("begin", write, self._hold)
 
+    async def left(self, begun: Begun) -> LeftRun:
+        """Who and what the run is, from what was stored when it was accepted."""
+        return await self._submit("left", lambda connection: transactions.left(connection, begun))
+
     def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
         journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
@@ -154,12 +150,8 @@ class SqliteStore:
         await self._submit("release", lambda connection: connection.execute(statements.EXTEND_LEASE, row))
 
     async def expired(self, limit: int) -> list[ExpiredRun]:
-        """Running runs whose lease is over, the longest expired first; `begin` takes one of them over."""
-        now = clock.stamp(clock.now())
-        rows = await self._submit(
-            "expired", lambda connection: connection.execute(statements.SELECT_EXPIRED, (now, limit)).fetchall()
-        )
-        return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
+        """Running runs whose lease is over, and queued ones nobody began, the oldest first; `begin` takes one over."""
+        return await self._submit("expired", lambda connection: transactions.expired(connection, limit))
 
     async def increment_agent_stats(
         self, tenant_id: str, agent_id_input: str, user_id_input: str, success: bool
@@ -180,6 +172,24 @@ class SqliteStore:
             StoreError: it could not be stored.
         """
         await self._submit("external", lambda connection: external.absorb(connection, tenant_id, data, self._book))
+
+    async def rebuild(self) -> Rebuilt:
+        """Make `agent_stats` and `agent_intensity_metrics` anew from the records where they differ from a recount.
+
+        Looking takes no lock; only the agents that need it are counted again and rewritten in one transaction. Records
+        that differ from their spans are named in the result and left as they are.
+
+        Raises:
+            StoreError: it could not be read or stored; nothing was changed then.
+        """
+        found = await asyncio.get_running_loop().run_in_executor(None, survey, self.path, self._settings)
+        return await self._submit("rebuild", lambda connection: self._rebuilt(connection, found))
+
+    def _rebuilt(self, connection: Connection, found: Survey) -> Rebuilt:
+        self._book.write(connection)  # what earlier units of this transaction have not written yet must be counted too
+        rebuilt = rebuild(connection, self._settings, found)
+        self._book.forget()  # only now: if this fails, the commit still writes what those units changed
+        return rebuilt
 
     async def close(self) -> None:
         """Commit what is under way and let go of the database; closing twice is nothing."""

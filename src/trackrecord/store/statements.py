@@ -143,7 +143,19 @@ SPAN: Final = (
     "cost_nanos",
     "cost_usd",
 )
-CHECKPOINT: Final = (*RUN, "path", "attempt", "state", "kind", "effect", "request_hash", "epoch", "start_us", "outcome")
+CHECKPOINT: Final = (
+    *RUN,
+    "path",
+    "attempt",
+    "state",
+    "kind",
+    "effect",
+    "request_hash",
+    "subject",
+    "epoch",
+    "start_us",
+    "outcome",
+)
 PAYLOAD: Final = (*RUN, "kind", "body", "sha256", "size", "was_truncated")
 RUN_MEMORY: Final = (
     "tenant_id",
@@ -237,10 +249,11 @@ SELECT_HELD: Final = (
 EXTEND_LEASE: Final = (
     "UPDATE agent_executions SET lease_until = ? WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
 )
-SELECT_EXPIRED: Final = (
-    "SELECT tenant_id, id, epoch FROM agent_executions WHERE status = 'running' AND lease_until <= ? "
-    "ORDER BY lease_until LIMIT ?"
-)
+SELECT_EXPIRED: Final = """
+SELECT tenant_id, id, epoch FROM agent_executions
+WHERE status = 'running' AND lease_until <= ? OR status = 'queued' AND ready_at IS NULL AND created_at <= ?
+ORDER BY id LIMIT ?
+"""
 
 _NEW: Final = "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING"
 INSERT_SPAN: Final = _insert("run_spans", SPAN, _NEW)
@@ -260,6 +273,27 @@ SELECT_CHECKPOINTS: Final = (
     "ORDER BY epoch, start_us, path, attempt"
 )
 
+ORIGIN: Final = (
+    "agent_id",
+    "user_id",
+    "agent_name",
+    "agent_version",
+    "engine",
+    "engine_title",
+    "runs_workflow",
+    "execution_type",
+    "input_count",
+    "parent_run_id",
+    "origin_run_id",
+    "origin_kind",
+)
+SELECT_LEFT: Final = (
+    f"SELECT {', '.join(f'run.{column}' for column in ORIGIN)}, run.plugins_required, design, definition, started_at "
+    "FROM agent_executions run JOIN agent_versions version ON version.tenant_id = run.tenant_id "
+    "AND version.agent_id = run.agent_id AND version.version = run.agent_version "
+    "WHERE run.tenant_id = ? AND run.id = ?"
+)
+
 FINISH_EXECUTION: Final = (
     f"UPDATE agent_executions SET {', '.join(f'{column} = ?' for column in (*RESULT, *ENDED))}, "  # names are ours
     "lease_until = NULL, ready_at = NULL, wait_reason = NULL "
@@ -272,6 +306,10 @@ ADD_STATS: Final = _insert(
     f"ON CONFLICT (tenant_id, agent_id, user_id) DO UPDATE SET {_add('agent_stats', (*STATS_SUMS, *STATS_EXTERNAL))}, "
     "last_run_at = max(agent_stats.last_run_at, excluded.last_run_at)",
 )
+SAVE_STATS: Final = _insert(
+    "agent_stats", STATS, f"ON CONFLICT (tenant_id, agent_id, user_id) DO UPDATE SET {_replace(STATS[3:])}"
+)
+DELETE_STATS: Final = "DELETE FROM agent_stats WHERE tenant_id = ? AND agent_id = ? AND user_id = ?"
 SELECT_INTENSITY: Final = (
     f"SELECT agent_seq, updated_at, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
     "WHERE tenant_id = ? AND agent_id = ?"
@@ -282,6 +320,7 @@ SELECT_INTENSITY_MARK: Final = (
 SAVE_INTENSITY: Final = _insert(
     "agent_intensity_metrics", INTENSITY, f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}"
 )
+DELETE_INTENSITY: Final = "DELETE FROM agent_intensity_metrics WHERE tenant_id = ? AND agent_id = ?"
 INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
 _ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
 INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)

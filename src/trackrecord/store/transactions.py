@@ -11,18 +11,20 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final, cast
 
 from trackrecord import canonical, clock
+from trackrecord.canonical import Json
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
+from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.journal import Entry, write_entries
-from trackrecord.store.protocol import AcceptedRun, Begun, FinishedRun
+from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun
 from trackrecord.store.writer import is_of_store
 
 LEASE_S: Final = 10
@@ -138,6 +140,35 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
     )
 
 
+def expired(connection: Connection, limit: int) -> list[ExpiredRun]:
+    """Running runs whose lease is over, and queued ones that nobody began for as long as a lease lasts."""
+    now = clock.now()
+    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)), limit)
+    rows = connection.execute(statements.SELECT_EXPIRED, given)
+    return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
+
+
+def left(connection: Connection, begun: Begun) -> LeftRun:
+    """Who and what a begun run is, from what was stored when it was accepted."""
+    *figures, plugins, design, definition, started_at = connection.execute(
+        statements.SELECT_LEFT, (begun.tenant_id, begun.run_id)
+    ).fetchone()
+    fields = dict(zip(statements.ORIGIN, figures, strict=True))
+    fields["runs_workflow"] = bool(fields["runs_workflow"])
+    fields["plugins_required"] = tuple(cast("list[str]", canonical.loads(plugins)))
+    return LeftRun(
+        origin=Origin(
+            tenant_id=begun.tenant_id,
+            run_id=begun.run_id,
+            now=begun.now,
+            declared=DeclaredDesign(**cast("dict[str, Any]", canonical.loads(design))),
+            **fields,
+        ),
+        definition=cast("dict[str, Json]", canonical.loads(definition)),
+        started_at=started_at,
+    )
+
+
 def _refusal(connection: Connection, tenant_id: str, run_id: str) -> Conflict | UnknownRun:
     row = connection.execute(statements.SELECT_STATUS, (tenant_id, run_id)).fetchone()
     if row is None:
@@ -186,7 +217,7 @@ def finish(
     add_stats(connection, (tenant_id, origin.agent_id, origin.user_id), rows.stats, (0, 0), now)
     failpoints.reach("finish.agent_stats")
     if not is_minimal:
-        _write_content(connection, run, now)
+        _write_content(connection, run, now, is_first=sequence == 1)
     audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
     failpoints.reach("finish.audit_events")
     book.change(key, sequence, intensity.absorb(sums.row, rows.figures, sequence), run.design)
@@ -205,12 +236,12 @@ def _write_storable(connection: Connection, begun: Begun, entries: Sequence[Entr
         connection.execute("RELEASE entry")
 
 
-def _write_content(connection: Connection, run: FinishedRun, now: str) -> None:
+def _write_content(connection: Connection, run: FinishedRun, now: str, *, is_first: bool) -> None:
     origin = run.origin
     if run.output is not None:
         connection.execute(statements.INSERT_PAYLOAD, codec.payload_row(origin.tenant_id, origin.run_id, run.output))
         failpoints.reach("finish.run_payloads")
-    for memory in run.memories:
+    for memory in run.memories(is_first):
         connection.execute(
             statements.INSERT_RUN_MEMORY,
             (

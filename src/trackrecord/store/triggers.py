@@ -1,14 +1,14 @@
 """Triggers that keep history as it was, whoever writes to the file: for SQLite, as text by name.
 
 An ended run never changes; only retention may delete it, and its log, spans and content go with it and not before.
-Audit rows stay for good. Imported by tests and tools; migrations keep their own frozen copy.
+Audit rows stay for good. `verify` compares a database with this text; migrations keep their own frozen copy.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from trackrecord.store.schema import ENDED, one_of
+from trackrecord.store.states import ENDED, one_of
 
 _RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.{column})"
 

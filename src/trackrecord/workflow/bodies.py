@@ -198,6 +198,8 @@ def _parallel(values: Values, site: Site) -> ParallelBody | None:
         return None
     if not 1 <= len(named) <= MAX_BRANCHES:
         site.add("branches", f"{len(named)} branches are not possible", f"Give 1 to {MAX_BRANCHES:,}.")
+    if values["join"] == "any":
+        site.add("join", "'any' is not available in this version", "Write all, or leave it out.")
     branches = tuple((name, _branch(name, place, steps, site)) for name, place, steps in named)
     return ParallelBody(
         branches=branches,

@@ -5,7 +5,7 @@ The grammar sees what a step declares; whoever saves or runs an agent with plugi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from trackrecord.errors import Problem
 from trackrecord.workflow.fields import Problems, join
@@ -24,19 +24,22 @@ from trackrecord.workflow.steps import (
 EffectOf = Callable[[str, str], EffectClass | None]
 
 
-def check(workflow: Workflow, effect_of: EffectOf, *, path: str = "workflow_steps") -> tuple[Problem, ...]:
+def check(
+    workflow: Workflow, effect_of: EffectOf, connected: Collection[str], *, path: str = "workflow_steps"
+) -> tuple[Problem, ...]:
     """What is wrong with a workflow's actions, given the effect class of each.
 
     Args:
         workflow: a checked workflow.
         effect_of: plugin and action to the class the action declares, `unsafe` when it declares none; None when there
             is no such action.
+        connected: names of connected plugins; steps of the others, which must be optional, are left unchecked.
         path: where the workflow is in its definition.
     """
     problems = Problems()
     for at, step in places(workflow.steps, path):
         body = step.body
-        if not isinstance(body, ActionBody):
+        if not isinstance(body, ActionBody) or body.plugin not in connected:
             continue
         effect = effect_of(body.plugin, body.action)
         if effect is None:

@@ -636,7 +636,7 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         {"id": "d", **call, "action": "payy"},
     )
 
-    found = effects.check(workflow, lambda _, action: {"pay": "unsafe", "balance": "read"}.get(action))  # type: ignore[arg-type,return-value]
+    found = effects.check(workflow, lambda _, action: {"pay": "unsafe", "balance": "read"}.get(action), ("bank",))  # type: ignore[arg-type,return-value]
 
     assert [
         "workflow_steps[0].steps[0].retry: bank.pay is unsafe and cannot be retried: it might happen twice."

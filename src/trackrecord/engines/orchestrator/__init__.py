@@ -1,4 +1,4 @@
-"""The Orchestrator: carries out an agent's workflow of steps. Schedules, never measures; every effect goes through the context."""
+"""The Orchestrator: carries out an agent's workflow. Schedules, never measures; all effects go through the context."""
 
 from trackrecord.engines.orchestrator.engine import Orchestrator
 

@@ -114,9 +114,7 @@ async def _run_llm(place: Place, step: Step, body: LlmBody, segment: str) -> Jso
         talk.append(Message(role="system", text=opening))
     talk.append(Message(role="user", text=user_text(_text(body.prompt.render(scope)), data)))
     relative = f"{place.above}{segment}/model"
-    reply = await place.ctx.model(
-        relative, talk.request(), backoff=backoff(step.retry), timeout_ms=step.timeout_ms
-    )
+    reply = await place.ctx.model(relative, talk.request(), backoff=backoff(step.retry), timeout_ms=step.timeout_ms)
     answer = _label(reply.text or "", body.labels) if body.labels else read_answer(reply.text, schema)
     if answer.problems:
         message = f"the answer of step {step.id!r} does not fit: {'; '.join(answer.problems)}"

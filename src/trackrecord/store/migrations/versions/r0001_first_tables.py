@@ -261,6 +261,7 @@ RUN_CHECKPOINTS: Final = """
     kind TEXT
     effect TEXT
     request_hash TEXT
+    subject TEXT
     epoch COUNT
     start_us COUNT
     outcome TEXT?

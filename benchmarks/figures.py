@@ -1,0 +1,299 @@
+"""The figures: which contestants take turns at what, and what their samples amount to.
+
+A ratio is made within a round, from samples taken right after one another, so that what slows the whole machine slows
+both sides of it; the median over the rounds is the figure.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, Literal
+
+from benchmarks import proof
+from benchmarks.contestants import (
+    CACHE,
+    LANGGRAPH,
+    LANGGRAPH_SYNC,
+    OPENAI_AGENTS,
+    PYDANTIC_AI,
+    Contestant,
+    NotMeasured,
+    Worker,
+    ours,
+)
+from benchmarks.environments import prepare
+from benchmarks.workers import work
+
+Unit = Literal["ms", "us", "runs/s", "KiB", ""]
+Samples = dict[str, list[float]]
+
+LOOP_PEERS: Final = (PYDANTIC_AI, OPENAI_AGENTS, LANGGRAPH)
+STEP_PEERS: Final = (LANGGRAPH, LANGGRAPH_SYNC)
+SHORT: Final = 100
+LONG: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured: rounds per figure, and runs per sample."""
+
+    loop_rounds: int = 15
+    loop_runs: int = 10
+    crowd_rounds: int = 3
+    crowd_runs: int = 1_000
+    step_rounds: int = 15
+    step_runs: int = 5
+
+
+QUICK: Final = Effort(loop_rounds=5, loop_runs=5, crowd_rounds=1, crowd_runs=200, step_rounds=5, step_runs=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        ours, theirs: medians, in `unit`; `theirs` is the fastest peer's, or the other side of the ratio.
+        against: who or what the other side is.
+        ratio: median over the rounds, with `low` and `high`, the extremes.
+        target: what the ratio has to reach; None when the line is there for information.
+        is_limit: whether the target is the most the ratio may be, instead of the least.
+        rounds: samples of each side.
+        reason: why it was not measured; the figures are None then.
+    """
+
+    what: str
+    unit: Unit = ""
+    ours: float | None = None
+    theirs: float | None = None
+    against: str = ""
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    target: float | None = None
+    is_limit: bool = False
+    rounds: int = 0
+    reason: str | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the target is reached; None when there is none, or nothing was measured."""
+        if self.target is None or self.ratio is None:
+            return None
+        return self.ratio <= self.target if self.is_limit else self.ratio >= self.target
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that was measured.
+
+    Attributes:
+        samples: by part, then contestant: each sample, in the unit of the part.
+        units: by part.
+        versions: of everything that took part.
+        missing: what could not be measured, and why.
+    """
+
+    figures: list[Figure] = field(default_factory=list[Figure])
+    samples: dict[str, Samples] = field(default_factory=dict[str, Samples])
+    units: dict[str, Unit] = field(default_factory=dict[str, Unit])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    missing: list[str] = field(default_factory=list[str])
+
+    def keep(self, part: str, unit: Unit, samples: Samples) -> None:
+        """Put a part's samples with the others."""
+        self.samples[part] = samples
+        self.units[part] = unit
+
+
+async def loop(report: Report, effort: Effort) -> None:
+    """One ten-tool-call run after another, each committed before the next begins, against peers that record nothing."""
+    what = "ten-tool-call run"
+    sides = (ours("async", "FULL"), ours("async", "NORMAL"), ours("sync", "FULL"))
+    request = {"do": "loop", "runs": effort.loop_runs}
+    samples: Samples = {}
+    async with _workers(report, (*sides, *LOOP_PEERS)) as workers:
+        await _warm(report, workers, {"do": "loop", "runs": 3}, _check_loop)
+        for _ in _rounds(what, effort.loop_rounds):
+            await _round(report, workers, request, _check_loop, samples, 1e3)
+    report.keep(what, "ms", samples)
+    for side, target in zip(sides, (8.0, None, None), strict=True):
+        title = f"{what}, recorded, {side.options['durability']}, {side.options['synchronous']}"
+        report.figures.append(_against_fastest(title, "ms", samples, side, LOOP_PEERS, target))
+
+
+async def crowd(report: Report, effort: Effort) -> None:
+    """Many such runs at once, each contestant in a fresh process each time, so that its memory can be told."""
+    what = f"{effort.crowd_runs:,} runs at once"
+    side = ours("async", "FULL")
+    request = {"do": "crowd", "runs": effort.crowd_runs}
+    seconds: Samples = {}
+    grown: Samples = {}
+    contestants = [side, *LOOP_PEERS]
+    for _ in _rounds(what, effort.crowd_rounds):
+        for contestant in list(contestants):
+            async with _workers(report, (contestant,)) as workers:
+                await _warm(report, workers, {"do": "loop", "runs": 3}, _check_loop)
+                answers = await _round(report, workers, request, _check_loop, seconds, 1)
+            if not answers:
+                contestants.remove(contestant)
+            for name, answer in answers.items():
+                if answer["grown_bytes"] is not None:
+                    grown.setdefault(name, []).append(answer["grown_bytes"] / effort.crowd_runs / 1024)
+    rates = {name: [effort.crowd_runs / each for each in values] for name, values in seconds.items()}
+    report.keep(what, "runs/s", rates)
+    report.keep(f"{what}: memory per run", "KiB", grown)
+    title = f"{what}, recorded, async, FULL"
+    report.figures.append(_against_fastest(title, "runs/s", rates, side, LOOP_PEERS, 8.0))
+    if not grown:
+        report.missing.append("memory per run: this system does not tell a process's peak")
+    report.figures.append(_against_fastest("peak memory per run of these", "KiB", grown, side, LOOP_PEERS, 1.0))
+
+
+async def step(report: Report, effort: Effort) -> None:
+    """A chain of pure steps, each taking the data of the one before it; ours recorded, LangGraph's not checkpointed."""
+    short, long = f"pure step, {SHORT} in a chain", f"pure step, {LONG:,} in a chain"
+    side = ours("async", "FULL")
+    of_short: Samples = {}
+    of_long: Samples = {}
+    async with _workers(report, (side, *STEP_PEERS)) as workers:
+        await _warm(report, workers, {"do": "chain", "runs": 1, "steps": SHORT}, _check_chain)
+        mine = [worker for worker in workers if worker.contestant.is_ours]
+        await _warm(report, mine, {"do": "chain", "runs": 1, "steps": LONG}, _check_chain)
+        for _ in _rounds(short, effort.step_rounds):
+            request = {"do": "chain", "runs": effort.step_runs, "steps": SHORT}
+            await _round(report, workers, request, _check_chain, of_short, 1e6)
+            await _round(
+                report, [one for one in mine if one in workers], request | {"runs": 1, "steps": LONG}, _check_chain,
+                of_long, 1e6,
+            )
+    report.keep(short, "us", of_short)
+    report.keep(long, "us", of_long)
+    report.figures.append(
+        _against_fastest(f"{short}, recorded, async, FULL", "us", of_short, side, STEP_PEERS, 5.0)
+    )
+    report.figures.append(_growth(of_short.get(side.name, []), of_long.get(side.name, [])))
+
+
+PARTS: Final = {"loop": loop, "crowd": crowd, "step": step}
+
+
+def _growth(short: Sequence[float], long: Sequence[float]) -> Figure:
+    what = f"time per step, {LONG:,} steps to {SHORT}"
+    if not short or not long:
+        return Figure(what=what, reason="our side was not measured")
+    ratios = [after / before for before, after in zip(short, long, strict=False)]
+    return Figure(
+        what=what,
+        unit="us",
+        ours=median(long),
+        theirs=median(short),
+        against=f"ours at {SHORT}",
+        ratio=median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        target=1.2,
+        is_limit=True,
+        rounds=len(ratios),
+    )
+
+
+def _against_fastest(
+    what: str, unit: Unit, samples: Samples, side: Contestant, peers: Sequence[Contestant], target: float | None
+) -> Figure:
+    """How many times better our side is than the best peer; better is more for a rate, less for the rest."""
+    mine = samples.get(side.name)
+    others = {peer.name: samples[peer.name] for peer in peers if samples.get(peer.name)}
+    if not mine or not others:
+        return Figure(what=what, target=target, reason="our side was not measured" if not mine else "no peer was")
+    is_rate = unit == "runs/s"
+    best = (max if is_rate else min)(others, key=lambda name: median(others[name]))
+    pairs = list(zip(mine, others[best], strict=False))
+    ratios = [our / their if is_rate else their / max(our, 1e-9) for our, their in pairs]
+    return Figure(
+        what=what,
+        unit=unit,
+        ours=median(mine),
+        theirs=median(others[best]),
+        against=best,
+        ratio=median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        target=target,
+        rounds=len(pairs),
+    )
+
+
+@asynccontextmanager
+async def _workers(report: Report, contestants: Sequence[Contestant]) -> AsyncIterator[list[Worker]]:
+    """The processes of those that can be started; the others are reported missing."""
+    CACHE.mkdir(exist_ok=True)
+    async with AsyncExitStack() as stack:
+        # beside the project and not in the system's temporary folder, which may be memory: a commit must reach a disk
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="runs-")))
+        workers: list[Worker] = []
+        for contestant in contestants:
+            try:
+                if contestant.environment is not None:
+                    prepare(contestant.environment)
+                worker = await Worker.started(contestant, folder)
+            except NotMeasured as missing:
+                report.missing.append(str(missing))
+                continue
+            stack.push_async_callback(worker.close)
+            workers.append(worker)
+            report.versions.update(worker.versions)
+        yield workers
+
+
+async def _warm(report: Report, workers: list[Worker], request: Mapping[str, Any], check: Check) -> None:
+    """Once around unmeasured: imports, caches, a graph to compile. Who fails here is out."""
+    await _round(report, workers, request, check, {}, 1)
+
+
+async def _round(
+    report: Report, workers: list[Worker], request: Mapping[str, Any], check: Check, samples: Samples, factor: float
+) -> dict[str, dict[str, Any]]:
+    """One sample of each, in turn, checked; seconds times `factor`. Who fails is reported and out from here on."""
+    answers: dict[str, dict[str, Any]] = {}
+    for worker in list(workers):
+        name = worker.contestant.name
+        try:
+            answer = await worker.ask(request)
+            check(worker, request, answer)
+        except NotMeasured as missing:
+            report.missing.append(str(missing))
+            workers.remove(worker)
+            continue
+        answers[name] = answer
+        samples.setdefault(name, []).append(answer["seconds"] * factor)
+    return answers
+
+
+def _check_loop(worker: Worker, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    runs = request["runs"]
+    expected = {"replies": runs * work.MODEL_REPLIES, "tools": runs * work.TOOL_CALLS}
+    proof.check_counts(worker.contestant.name, answer, expected)
+    if worker.contestant.is_ours:
+        proof.check_loops(worker.database, answer["proof"]["runs"])
+
+
+def _check_chain(worker: Worker, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    proof.check_counts(worker.contestant.name, answer, {"steps": request["runs"] * request["steps"]})
+    if worker.contestant.is_ours:
+        proof.check_chains(worker.database, answer["proof"]["runs"], request["steps"])
+
+
+Check = Any  # (worker, request, answer) -> None; raises NotMeasured
+
+
+def _rounds(what: str, count: int) -> range:
+    print(f"{what}: {count} rounds …", file=sys.stderr, flush=True)
+    return range(count)

@@ -1,0 +1,85 @@
+"""The commands, a module each, and the table that the front page and the dispatcher read. Loads none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command: its module here has a function `command`.
+
+    Attributes:
+        summary: one line for the front page.
+        examples: lines that can be typed as they are, for its help.
+    """
+
+    name: str
+    summary: str
+    examples: tuple[str, ...]
+
+
+GROUPS: Final[dict[str, tuple[Command, ...]]] = {
+    "Run agents": (
+        Command(
+            name="demo",
+            summary="one agent through two engines, offline, and both records side by side",
+            examples=("trackrecord demo",),
+        ),
+        Command(
+            name="run",
+            summary="run an agent and record it",
+            examples=(
+                "trackrecord run agent.yaml -i file=tickets.csv",
+                "trackrecord run agent.yaml -i text=@letter.txt --engine orchestrator --json",
+            ),
+        ),
+        Command(
+            name="check",
+            summary="say everything that is wrong with an agent file, with lines",
+            examples=("trackrecord check agent.yaml",),
+        ),
+    ),
+    "Look at what they left": (
+        Command(
+            name="runs",
+            summary="list runs, newest first",
+            examples=("trackrecord runs --agent support-triage --status failed --since 2h",),
+        ),
+        Command(
+            name="show",
+            summary="show the record of a run: answer, figures, tool calls, waterfall",
+            examples=("trackrecord show last",),
+        ),
+        Command(name="agents", summary="list agents", examples=("trackrecord agents",)),
+        Command(
+            name="stats",
+            summary="show what an agent's runs add up to",
+            examples=("trackrecord stats support-triage",),
+        ),
+        Command(
+            name="intensity",
+            summary="show how heavy an agent is, and why",
+            examples=("trackrecord intensity support-triage",),
+        ),
+    ),
+    "Prove it": (
+        Command(
+            name="parity",
+            summary="compare what two engines, or two runs, left, field by field",
+            examples=("trackrecord parity agent.yaml", "trackrecord parity 019a8c3f-1a2b 019a8c3f-2b7c"),
+        ),
+        Command(
+            name="verify",
+            summary="recount everything and name what does not add up",
+            examples=("trackrecord verify",),
+        ),
+        Command(
+            name="rebuild",
+            summary="make statistics and intensity anew from the records",
+            examples=("trackrecord rebuild",),
+        ),
+    ),
+}
+COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}

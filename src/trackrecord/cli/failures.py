@@ -1,0 +1,41 @@
+"""What went wrong, in words: every error of this package with its cure, and any other in one line. Pure."""
+
+from __future__ import annotations
+
+from trackrecord.cli.escape import line, prose
+from trackrecord.cli.look import Look, paragraph
+from trackrecord.errors import BadAgent, TrackrecordError
+
+_TRACKER = "please report it with this line and what you typed; TRACKRECORD_DEBUG=1 shows where it happened"
+
+
+def told(error: TrackrecordError, look: Look) -> str:
+    """The message, every problem of an agent file with its line, and the cure."""
+    lines = _first(look, error.message)
+    if isinstance(error, BadAgent):
+        for problem in error.problems:
+            where = f"line {problem.line}" if problem.line is not None else ""
+            head = " ".join(part for part in (where, line(problem.path, 200)) if part)
+            if head:
+                lines.append(f"  {look.heading(head)}")
+            lines.extend(f"    {text}" for text in paragraph(prose(problem.message), look.width - 4))
+            lines.extend(f"    {text}" for text in paragraph(prose(problem.cure), look.width - 4) if text)
+    if error.cure:
+        lines.extend(paragraph(prose(error.cure), look.width))
+    return "\n".join(lines)
+
+
+def usage(message: str, cure: str, look: Look) -> str:
+    """A command line that cannot be understood."""
+    return "\n".join([*_first(look, message), *paragraph(prose(cure), look.width)])
+
+
+def unexpected(error: BaseException, look: Look) -> str:
+    """A fault of ours, on one line and one more."""
+    text = line(f"{type(error).__name__}: {error}", 400)
+    return "\n".join([*_first(look, f"unexpected {text}"), *paragraph(f"This is a fault of trackrecord: {_TRACKER}.", look.width)])
+
+
+def _first(look: Look, message: str) -> list[str]:
+    first, *more = paragraph(f"error: {prose(message)}", look.width)
+    return [look.paint("error:", "red", "bold") + first.removeprefix("error:"), *more]

@@ -1,0 +1,111 @@
+"""The front door: finds the command, calls it, and turns whatever comes of it into words and an exit code.
+
+Loads nothing but the one command that was asked for: the front page costs no more than Python itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
+
+from trackrecord import __version__
+from trackrecord.cli import failures, terminal
+from trackrecord.cli.commands import COMMANDS, GROUPS, Command
+from trackrecord.cli.escape import line
+from trackrecord.cli.look import Look, pad
+from trackrecord.errors import TrackrecordError
+
+USAGE: Final = 2
+FAULT: Final = 1
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+_HELP: Final = ("-h", "--help", "help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code; nothing leaves it but that."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    terminal.prepare()
+    try:
+        code = _dispatch(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        terminal.abandon_output()
+        return PIPE_CLOSED
+    except TrackrecordError as error:
+        terminal.tell(failures.told(error, terminal.here().err))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED  # nothing had begun, or its record is kept: a run has its own way to be stopped
+    except Exception as error:
+        if os.environ.get("TRACKRECORD_DEBUG"):
+            raise
+        terminal.tell(failures.unexpected(error, terminal.here().err))
+        terminal.abandon_output()
+        return FAULT
+    return code
+
+
+def front_page(look: Look) -> str:
+    """What there is, for whoever does not know yet."""
+    lines = [
+        f"{look.heading('trackrecord')} {__version__}: run AI agents through any engine, keep one complete record.",
+        "",
+        "usage: trackrecord COMMAND [options]",
+    ]
+    for title, commands in GROUPS.items():
+        lines += ["", look.heading(title)]
+        lines += [f"  {look.paint(pad(command.name, 10), 'cyan')} {command.summary}" for command in commands]
+    return "\n".join([*lines, "", "`trackrecord COMMAND --help` says more. New here? trackrecord demo"])
+
+
+def _dispatch(given: list[str]) -> int:
+    name, rest = (given[0], given[1:]) if given else ("--help", [])
+    if name in _HELP and not rest:
+        terminal.say(front_page(terminal.here().out))
+        return 0
+    if name in ("--version", "-V"):
+        terminal.say(f"trackrecord {__version__}")
+        return 0
+    if name == "help":
+        name, rest = rest[0], ["--help"]
+    command = COMMANDS.get(name)
+    if command is None:
+        return _refuse(*_unknown(name, rest))
+    return _call(command, rest)
+
+
+def _call(command: Command, rest: Sequence[str]) -> int:
+    import typer  # 0.1 s: the front page needs none of it
+
+    from trackrecord.cli.typed import complaint, invoke
+
+    module = import_module(f"trackrecord.cli.commands.{command.name}")
+    try:
+        return invoke(command, module.command, rest)
+    except typer.TyperException as error:
+        return _refuse(*complaint(error, command))
+    except typer.Abort:
+        return INTERRUPTED
+
+
+def _unknown(name: str, rest: Sequence[str]) -> tuple[str, str]:
+    shown = line(name, 60)
+    if name.startswith("-"):
+        named = next((one for one in rest if one in COMMANDS), "COMMAND")
+        return f"options stand after the command, and {shown!r} stands before it", f"Write: trackrecord {named} {shown} …"
+    near = get_close_matches(name, COMMANDS, 1)
+    if near:
+        return f"there is no command {shown!r}", f"Did you mean `trackrecord {near[0]}`?"
+    if name.endswith((".yaml", ".yml", ".json")):
+        return f"{shown!r} is no command", f"To run that agent: trackrecord run {shown}"
+    return f"there is no command {shown!r}", "`trackrecord --help` lists them."
+
+
+def _refuse(message: str, cure: str) -> int:
+    terminal.tell(failures.usage(message, cure, terminal.here().err))
+    return USAGE

@@ -1,0 +1,184 @@
+"""The page of one run, for `show`: how it ended, what it answered, what it used, and where its time went. Pure.
+
+Every figure is one that is stored; the page adds up nothing of its own. What is unknown is a dash with its reason.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from trackrecord.canonical import Json
+from trackrecord.cli.answer import answer_text
+from trackrecord.cli.escape import line, prose
+from trackrecord.cli.look import GAP, Column, Look, joined, pad, paragraph, spread, table, wrapped
+from trackrecord.cli.pages import logs as read
+from trackrecord.cli.pages.logs import Logs
+from trackrecord.cli.pages.tools import tool_lines
+from trackrecord.cli.pages.use import use_lines
+from trackrecord.cli.pages.waterfall import waterfall
+from trackrecord.cli.signs import run_state
+from trackrecord.cli.stored import StoredRun, payload_value
+from trackrecord.cli.units import UNKNOWN, ago, count, dollars, exact, many, milliseconds
+from trackrecord.tenancy import LOCAL_USER
+
+_MOST_ANSWER_LINES: Final = 14
+_WAITS: Final = {"unknown_outcome": "nobody knows whether an unsafe call had its effect; a person must say"}
+
+
+def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = False) -> str:
+    """The page; `is_whole` draws every span and the whole answer."""
+    sections = [
+        _head(run, look, now),
+        _trouble(run, look),
+        _inputs(run, look),
+        _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
+        use_lines(run, look),
+        _workflow(run, look),
+        _models(run.logs, look),
+        tool_lines(run.logs, look),
+        _memories(run, look),
+        waterfall(run.spans, look, most_rows=None) if is_whole else waterfall(run.spans, look),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
+    row = run.execution
+    name = look.paint(line(str(row["agent_name"]), look.width - 36), "bold")
+    state = run_state(look, str(row["status"]), row["error_code"])
+    took = milliseconds(row["execution_duration_ms"]) if run.has_ended else "not ended"
+    user = "" if row["user_id"] == LOCAL_USER else f"user {row['user_id']}"
+    origin = f"{row['origin_kind']} of {row['origin_run_id']}" if row["origin_run_id"] else ""
+    parent = f"child of {row['parent_run_id']}" if row["parent_run_id"] else ""
+    return [
+        spread(look, f"{name}  {state}", str(row["engine_title"])),
+        look.dim(f"run {run.run_id}"),
+        *(
+            look.dim(text)
+            for text in wrapped(
+                (
+                    f"{exact(row['created_at'])} ({ago(row['created_at'], now)})",
+                    f"took {took}" if run.has_ended else took,
+                    str(row["execution_type"]),
+                    f"version {str(row['agent_version'])[:8]}",
+                    user,
+                    origin,
+                    parent,
+                ),
+                columns=look.width,
+            )
+        ),
+    ]
+
+
+def _trouble(run: StoredRun, look: Look) -> list[str]:
+    row = run.execution
+    if not run.has_ended:
+        reason = str(row["wait_reason"]) if row["wait_reason"] else ""
+        waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
+        return paragraph(f"The run is {row['status']}{waits}. What follows is what it has used so far.", look.width)
+    if row["error_code"] is None and row["error_message"] is None:
+        return []
+    where = f" at {line(str(row['error_path']), look.width - 30)}" if row["error_path"] else ""
+    message = paragraph(prose(str(row["error_message"] or "no message")), look.width - 2)
+    return [look.paint(str(row["error_code"]), "red", "bold") + look.dim(where), *(f"  {text}" for text in message)]
+
+
+def _inputs(run: StoredRun, look: Look) -> list[str]:
+    value = payload_value(run.input)
+    if run.input is not None and run.input["body"] is None:
+        return [f"{look.heading('Inputs')}  {look.dim('not kept (payload policy none, or erased)')}"]
+    if not isinstance(value, dict) or not value:
+        return []
+    names = {name: line(name, 24) for name in value}
+    wide = max(len(name) for name in names.values())
+    room = look.width - wide - 4
+    return [
+        look.heading("Inputs"),
+        *(f"  {look.dim(pad(names[name], wide))}{GAP}{_one_line(item, room)}" for name, item in value.items()),
+    ]
+
+
+def _one_line(value: Json, room: int) -> str:
+    return line(value if isinstance(value, str) else answer_text(value, indent=False), room)
+
+
+def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
+    if run.output is None:
+        return []
+    if run.output["body"] is None:
+        return [f"{look.heading('Answer')}  {look.dim('not kept (payload policy none, or erased)')}"]
+    whole = run.answer if not run.output["was_truncated"] else str(run.output["body"])
+    lines = paragraph(prose(answer_text(whole)), look.width - 2)
+    left = 0 if most is None or len(lines) <= most + 2 else len(lines) - most
+    shown = lines[: len(lines) - left]
+    note = [look.dim(f"  {many(left, 'more line')}: --all prints them, --json has them exactly")] if left else []
+    if run.output["was_truncated"]:
+        note.append(look.dim(f"  cut when it was stored: {count(run.output['size'])} bytes in all"))
+    return [look.heading("Answer"), *(f"  {text}".rstrip() for text in shown), *note]
+
+
+def _workflow(run: StoredRun, look: Look) -> list[str]:
+    logs = run.logs
+    declared = _counts(logs, "declared", ("steps", "conditionalBranches", "loops", "parallel"))
+    if not run.execution["runs_workflow"] and not any(declared):
+        return []
+    lines = [look.heading("Workflow"), f"  {look.dim('declared')}  {_shape(declared, 'loop')}"]
+    if not run.execution["runs_workflow"]:
+        lines.append(f"  {look.dim('executed')}  {UNKNOWN}  {run.execution['engine_title']} does not run the steps")
+        return lines
+    executed = _counts(logs, "executed", ("steps", "conditionalBranches", "loopIterations", "parallel"))
+    lines.append(f"  {look.dim('executed')}  {_shape(executed, 'iteration')}")
+    ends = ((read.number(logs, f"steps{end.title()}"), end) for end in ("completed", "failed", "tolerated", "skipped"))
+    lines.append(f"  {look.dim('steps   ')}  {joined(f'{count(number)} {end}' for number, end in ends)}")
+    return lines
+
+
+def _counts(logs: Logs, which: str, keys: tuple[str, ...]) -> tuple[int | None, ...]:
+    return tuple(read.number(logs, "workflow", which, key) for key in keys)
+
+
+def _shape(counts: tuple[int | None, ...], loop_word: str) -> str:
+    steps, branches, loops, parallel = counts
+    return joined(
+        (
+            many(steps, "step"),
+            many(branches, "decision"),
+            many(loops, loop_word),
+            f"{count(parallel)} in parallel",
+        )
+    )
+
+
+def _models(logs: Logs, look: Look) -> list[str]:
+    uses = read.objects(logs, "models")
+    if not uses:
+        return []
+    columns = (
+        Column(title="model", least=12),
+        Column(title="answered", least=8),
+        Column(title="calls", is_right=True),
+        Column(title="tokens", is_right=True),
+        Column(title="cost", is_right=True),
+    )
+    rows = [
+        (
+            line(f"{read.text(use, 'provider') or '?'}:{read.text(use, 'requested') or '?'}"),
+            line(read.text(use, "responded") or UNKNOWN),
+            count(read.number(use, "calls")),
+            count(read.number(use, "tokens")),
+            dollars(read.number(use, "cost")),
+        )
+        for use in uses
+    ]
+    return [look.heading("Models"), *table(look, columns, rows, indent=2)]
+
+
+def _memories(run: StoredRun, look: Look) -> list[str]:
+    if not run.memories:
+        return []
+    lines = [look.heading("Left for later runs")]
+    for row in run.memories:
+        lines.extend(f"  {text}" for text in paragraph(line(str(row["text"]), 3 * look.width), look.width - 2))
+    return lines

@@ -1,0 +1,78 @@
+"""The lists: runs, newest first, and agents by name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from trackrecord.cli.escape import line
+from trackrecord.cli.look import Column, Look, table
+from trackrecord.cli.signs import run_state
+from trackrecord.cli.units import UNKNOWN, age, count, milliseconds, percent
+from trackrecord.store.reader import Row
+
+_LEAST_ID: Final = 13  # the millisecond of a UUIDv7: shorter beginnings are shared by runs of the same minute
+_RUNS: Final = (
+    Column(title="run"),
+    Column(title="agent", least=10),
+    Column(title="engine", least=8),
+    Column(title="status", most=22),
+    Column(title="tokens", is_right=True),
+    Column(title="time", is_right=True),
+    Column(title="ago", is_right=True),
+)
+_AGENTS: Final = (
+    Column(title="agent", least=12),
+    Column(title="status"),
+    Column(title="version"),
+    Column(title="runs", is_right=True),
+    Column(title="completed", is_right=True),
+    Column(title="last run", is_right=True),
+    Column(title="id", least=9),
+)
+
+
+def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
+    """A line per run; the beginning of an id is as long as it must be to mean one of them."""
+    length = id_length([str(row["id"]) for row in rows])
+    drawn = [
+        (
+            str(row["id"])[:length],
+            line(str(row["agent_name"]), 60),
+            line(str(row["engine"]), 20),
+            run_state(look, str(row["status"]), row["error_code"]),
+            count(row["tokens_used"]),
+            milliseconds(row["execution_duration_ms"]),
+            age(row["created_at"], now),
+        )
+        for row in rows
+    ]
+    return "\n".join(table(look, _RUNS, drawn))
+
+
+def id_length(ids: Sequence[str]) -> int:
+    """How much of each id tells it from all the others."""
+    ordered = sorted(ids)
+    longest = _LEAST_ID
+    for one, other in zip(ordered, ordered[1:], strict=False):
+        shared = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+        longest = max(longest, shared + 1)
+    return longest
+
+
+def agents_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
+    """A line per agent."""
+    drawn = [
+        (
+            line(str(row["name"]), 60),
+            str(row["status"]),
+            str(row["version"])[:8],
+            count(row["run_count"]),
+            percent(row["success_count"], row["run_count"]),
+            age(row["last_run_at"], now) if row["last_run_at"] else UNKNOWN,
+            str(row["id"]),
+        )
+        for row in rows
+    ]
+    return "\n".join(table(look, _AGENTS, drawn))

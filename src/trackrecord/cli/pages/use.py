@@ -1,0 +1,147 @@
+"""What a run used, figure by figure: tokens, money, turns, calls, retries, memory, time. Pure.
+
+A figure that is unknown is a dash, and beside it stands why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trackrecord.cli.look import Look, joined, pad, width, wrapped
+from trackrecord.cli.pages import logs as read
+from trackrecord.cli.pages.logs import Logs
+from trackrecord.cli.stored import StoredRun
+from trackrecord.cli.units import UNKNOWN, count, dollars, many, milliseconds
+
+Figure = tuple[str, str, tuple[str, ...]]  # what it is, the figure, remarks
+
+
+def use_lines(run: StoredRun, look: Look) -> list[str]:
+    """The section `Used` of a run's page."""
+    figures = [
+        _tokens(run.logs),
+        _cost(run),
+        ("credits", count(run.execution["credits_used"]), _credit_remarks(run)),
+        ("turns", count(read.number(run.logs, "iterations")), (_calls(run.logs),)),
+        _tools(run.logs),
+        _retries(run.logs),
+        _memory(run.logs),
+        _time(run),
+    ]
+    return [look.heading("Used" if run.has_ended else "Used so far"), *_drawn(figures, look)]
+
+
+def _drawn(figures: Iterable[Figure], look: Look) -> list[str]:
+    rows = list(figures)
+    wide = max(width(figure) for _, figure, _ in rows)
+    lines: list[str] = []
+    for name, figure, remarks in rows:
+        head = f"  {look.dim(pad(name, 10))}  {pad(figure, wide, is_right=True)}"
+        room = look.width - wide - 16
+        first, *more = wrapped(remarks, columns=room) or [""]
+        lines.append(f"{head}  {first}".rstrip())
+        lines.extend(" " * (wide + 16) + text for text in more)
+    return lines
+
+
+def _tokens(logs: Logs) -> Figure:
+    total = read.number(logs, "tokensUsed", "total")
+    calls = read.number(logs, "modelCalls")
+    if calls == 0:
+        return "tokens", count(total), ("no model was called",)
+    if total is None:
+        return "tokens", count(total), ("no call reported its tokens",)
+    sent, produced = read.number(logs, "tokensUsed", "prompt"), read.number(logs, "tokensUsed", "completion")
+    cache = joined(
+        (
+            _part(logs, "cacheRead", "cached"),
+            _part(logs, "cacheWrite", "written to cache"),
+        )
+    )
+    reasoning = _part(logs, "reasoning", "reasoning")
+    unreported = [
+        word
+        for key, word in (("cacheRead", "cache"), ("reasoning", "reasoning"))
+        if read.number(logs, "tokensUsed", key) is None
+    ]
+    return (
+        "tokens",
+        count(total),
+        (
+            f"{count(sent)} in{f' ({cache})' if cache else ''}",
+            f"{count(produced)} out{f' ({reasoning})' if reasoning else ''}",
+            f"{' and '.join(unreported)} not reported" if unreported else "",
+            "" if read.flag(logs, "usageComplete") else "at least: not every call reported",
+        ),
+    )
+
+
+def _part(logs: Logs, key: str, word: str) -> str:
+    figure = read.number(logs, "tokensUsed", key)
+    return f"{count(figure)} {word}" if figure else ""
+
+
+def _cost(run: StoredRun) -> Figure:
+    calls, priced = read.number(run.logs, "modelCalls"), read.number(run.logs, "pricedCalls")
+    table = run.execution["price_table"]
+    cost = dollars(read.number(run.logs, "costNanoUsd"))
+    if not calls:
+        return "cost", cost, ("no model was called",)
+    is_none = table in (None, "none")
+    where = "" if not run.has_ended else "no price table was installed" if is_none else f"by {table}"
+    return "cost", cost, (f"{count(priced)} of {many(calls, 'call')} priced", where)
+
+
+def _credit_remarks(run: StoredRun) -> tuple[str, ...]:
+    if run.execution["credits_used"] is not None:
+        return (f"rule {run.execution['credit_rule']}" if run.execution["credit_rule"] else "",)
+    return ("no tokens known to charge",) if run.has_ended else ("known when it ends",)
+
+
+def _calls(logs: Logs) -> str:
+    return many(read.number(logs, "modelCalls"), "model call")
+
+
+def _tools(logs: Logs) -> Figure:
+    uses = read.objects(logs, "toolCalls")
+    called = [use for use in uses if not read.flag(use, "rejected")]
+    failed = sum(read.flag(use, "success") is False for use in called)
+    unsaid = sum(read.flag(use, "success") is None for use in called)
+    rejected = read.number(logs, "toolCallsRejected")
+    return (
+        "tool calls",
+        count(read.number(logs, "toolCallsCount")),
+        (
+            f"{count(failed)} failed" if failed else "",
+            f"{count(unsaid)} did not say how it went" if unsaid else "",
+            f"{count(rejected)} rejected, not called" if rejected else "",
+            f"{milliseconds(read.number(logs, 'toolOrchestrationTimeMs'))} in tools" if called else "",
+        ),
+    )
+
+
+def _retries(logs: Logs) -> Figure:
+    interruptions, unknown = read.number(logs, "interruptions"), read.number(logs, "unknownOutcomes")
+    return (
+        "retries",
+        count(read.number(logs, "retries")),
+        (
+            many(interruptions, "interruption") if interruptions else "",
+            f"{many(unknown, 'call')} of unknown outcome" if unknown else "",
+        ),
+    )
+
+
+def _memory(logs: Logs) -> Figure:
+    entries = read.number(logs, "memory", "entryCount")
+    tokens = read.number(logs, "memory", "tokens")
+    types = ", ".join(read.texts(logs, "memory", "types"))
+    return "memory", count(entries), (f"entries recalled, {count(tokens)} tokens" if entries else "", types)
+
+
+def _time(run: StoredRun) -> Figure:
+    if not run.has_ended:
+        return "time", UNKNOWN, ("known when it ends",)
+    wall, working = read.number(run.logs, "executionTimeMs"), read.number(run.logs, "workingTimeMs")
+    waited = wall - working if wall is not None and working is not None else 0
+    return "time", milliseconds(wall), (f"{milliseconds(waited)} of it waiting" if waited else "",)

@@ -1,0 +1,145 @@
+"""Everything the database holds of one run, read in one consistent state; for `show`, `run --json` and `demo`.
+
+Reads only. What it gives as JSON is the whole record under the tables' own column names, so that it stays stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from trackrecord.canonical import Json, clean, loads
+from trackrecord.record.spans import Span
+from trackrecord.store.reader import Row, SqliteReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """What one run has left so far.
+
+    Attributes:
+        execution: its row of `agent_executions`.
+        logs: the JSON of its logs; of a run that has not ended, made from its spans so far.
+        log: its row of `agent_logs`; None while it has not ended.
+        spans: its spans in path order.
+        input, output: its payload rows; None when there was none.
+        memories: what it left for later runs.
+        adjustments: what was added to it after it had ended.
+        has_ended: whether the record is complete.
+    """
+
+    execution: Row
+    logs: Mapping[str, Json]
+    log: Row | None
+    spans: tuple[Span, ...]
+    input: Row | None
+    output: Row | None
+    memories: tuple[Row, ...]
+    adjustments: tuple[Row, ...]
+    has_ended: bool
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+        return str(self.execution["id"])
+
+    @property
+    def answer(self) -> Json:
+        """The answer as it was kept; None when there was none or it was not kept whole."""
+        return payload_value(self.output)
+
+    def to_json(self) -> dict[str, Json]:
+        """The whole record; times are stamps, unknown figures null, money nano-dollars."""
+        return {
+            "run": {**_plain(self.execution), "logs": cast("Json", dict(self.logs))},
+            "log": None if self.log is None else _log_json(self.log),
+            "input": _payload_json(self.input),
+            "output": _payload_json(self.output),
+            "answer": self.answer,
+            "spans": [clean(span) for span in self.spans],
+            "memories": [_plain(row) for row in self.memories],
+            "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
+        }
+
+
+def read_run(reader: SqliteReader, run: str) -> StoredRun:
+    """The run of an id, the beginning of an id, or `last`.
+
+    Raises:
+        UnknownRun: there is none, or the beginning fits more than one.
+    """
+    with reader.snapshot():
+        execution = reader.execution(run)
+        run_id = str(execution["id"])
+        key = (reader.tenant_id, run_id)
+        spans = reader.spans(run_id)
+        has_ended = execution["completed_at"] is not None
+        return StoredRun(
+            execution=execution,
+            logs=_object(execution["logs"]) if has_ended else _logs_so_far(reader, execution, spans),
+            log=reader.log(run_id),
+            spans=spans,
+            input=reader.payload(run_id, "input"),
+            output=reader.payload(run_id, "output"),
+            memories=tuple(
+                reader.rows("SELECT * FROM run_memories WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
+            ),
+            adjustments=tuple(
+                reader.rows("SELECT * FROM run_adjustments WHERE tenant_id = ? AND run_id = ? ORDER BY seq", key)
+            ),
+            has_ended=has_ended,
+        )
+
+
+def execution_json(row: Row) -> dict[str, Json]:
+    """A row of `agent_executions` with its logs as JSON instead of text."""
+    return _plain(row) | {"logs": _parsed(row["logs"])}
+
+
+def payload_value(row: Row | None) -> Json:
+    """The value of a payload; None when it was not kept, or not kept whole."""
+    if row is None or row["body"] is None or row["was_truncated"]:
+        return None
+    return _parsed(row["body"])
+
+
+def _logs_so_far(reader: SqliteReader, execution: Row, spans: tuple[Span, ...]) -> dict[str, Json]:
+    from trackrecord.record.intensity import DeclaredDesign  # the fold: only a run that has not ended needs it
+    from trackrecord.record.recount import recount
+    from trackrecord.record.rows import log_object
+
+    designs = reader.rows(
+        "SELECT design FROM agent_versions WHERE tenant_id = ? AND agent_id = ? AND version = ?",
+        (reader.tenant_id, execution["agent_id"], execution["agent_version"]),
+    )
+    design = _object(designs[0]["design"]) if designs else {}
+    return log_object(recount(execution, spans, DeclaredDesign(**cast("dict[str, int]", design))))  # type: ignore[arg-type]  # written from the same dataclass
+
+
+def _log_json(row: Row) -> dict[str, Json]:
+    """The log row; `run_output` stays the JSON text that it is."""
+    return _plain(row) | {"full_output": _parsed(row["full_output"])}
+
+
+def _payload_json(row: Row | None) -> dict[str, Json] | None:
+    return None if row is None else _plain(row) | {"value": payload_value(row)}
+
+
+def _plain(row: Row) -> dict[str, Json]:
+    return cast("dict[str, Json]", dict(row))
+
+
+def _object(text: object) -> dict[str, Json]:
+    value = _parsed(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _parsed(text: object) -> Json:
+    """The value of stored JSON text; a text that is none, as damage leaves it, stays the text."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,65 @@
+"""Runs inside this process: the sweep that ends what dead processes left behind, at start and every two seconds.
+
+Must never touch a run under a live lease: the database's clock and the epoch decide, not this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from trackrecord.errors import TrackrecordError
+from trackrecord.runner import Runner
+
+SWEEP_S: Final = 2.0
+MOST_AT_ONCE: Final = 100
+
+_log: Final = logging.getLogger("trackrecord")
+
+
+class Sweep:
+    """Finds runs whose lease is over and gives each its one record."""
+
+    def __init__(self, runner: Runner) -> None:
+        """Nothing is swept yet."""
+        self._runner = runner
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Sweep once, then again and again until stopped.
+
+        Raises:
+            StoreError: the database cannot be read or written.
+        """
+        await self.once()
+        self._task = asyncio.get_running_loop().create_task(self._repeat())
+
+    async def stop(self) -> None:
+        """Sweep no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def once(self) -> int:
+        """End every run that nobody carries any more; how many this call ended."""
+        ended = 0
+        for lost in await self._runner.store.expired(MOST_AT_ONCE):
+            try:
+                was_ended = await self._runner.abandon(lost.tenant_id, lost.run_id)
+            except TrackrecordError as error:
+                _log.warning("run %s was left behind and could not be ended: %s", lost.run_id, error.message)
+                continue
+            if was_ended:
+                _log.warning("run %s was left behind by a process that died: ended as abandoned", lost.run_id)
+            ended += was_ended
+        return ended
+
+    async def _repeat(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                await self.once()
+            except TrackrecordError as error:
+                _log.warning("the sweep could not look for runs left behind: %s", error.message)

@@ -1,0 +1,49 @@
+"""Where data is kept: the user's data folder, the database of an installation, the file of a database URL.
+
+Standard library only, so that looking at runs need not load the settings. Never makes a file or a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+from trackrecord.errors import BadInput
+
+_SCHEMES: Final = ("sqlite:///", "sqlite://")
+
+
+def data_folder() -> Path:
+    """Where data is kept when nobody says: the XDG data folder of the user."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "trackrecord"
+
+
+def named_database() -> str | None:
+    """The database that the environment names in TRACKRECORD_DB, in small letters too; None when it names none."""
+    return next((value for name, value in os.environ.items() if name.upper() == "TRACKRECORD_DB" and value), None)
+
+
+def database_url(named: str | None) -> str:
+    """The URL of the database that was named; that of the data folder's when none was."""
+    return named or sqlite_url(data_folder() / "runs.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """The database URL of a file; the inverse of `sqlite_path`."""
+    return f"sqlite:///{quote(str(path))}"
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a database URL, relative paths from here.
+
+    Raises:
+        BadInput: it is no URL of a database we know.
+    """
+    for prefix in _SCHEMES:
+        if url.startswith(prefix) and len(url) > len(prefix):
+            return Path(unquote(url.removeprefix(prefix))).expanduser()
+    meant = "runs.db" if "://" in url or not url.strip("/:") else url
+    raise BadInput(f"{url!r} is no database URL", cure=f"Write sqlite:///{meant}, or sqlite:////absolute/path/runs.db.")

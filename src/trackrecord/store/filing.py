@@ -1,0 +1,86 @@
+"""What the runner hands to the store, made from an agent, a record and their policies. Pure; writes nothing.
+
+Steps 2 and 7 of the walk: the contents of the accepting and of the terminal transaction. Must never measure anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from trackrecord.agent import Agent
+from trackrecord.agent.policies import PayloadChoice
+from trackrecord.canonical import cut, digest, encode_clean
+from trackrecord.memory.entries import expires_at
+from trackrecord.memory.facts import facts_of
+from trackrecord.memory.summary import summarise
+from trackrecord.record.closing import minimal
+from trackrecord.record.record import Origin, Record
+from trackrecord.record.redact import Redactor
+from trackrecord.record.rows import rows
+from trackrecord.record.spans import Span
+from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, FinishedRun, Memory, Payload
+
+MAX_PAYLOAD_BYTES: Final = 1 << 20
+MAX_ANSWER_CHARACTERS: Final = 2_000
+
+
+def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor) -> AcceptedRun:
+    """The accepting transaction: the agent and its version, the run, its input under the payload policy."""
+    version = AgentVersion(
+        tenant_id=origin.tenant_id,
+        agent_id=agent.id,
+        user_id=origin.user_id,
+        name=agent.name,
+        description=agent.description,
+        status=agent.status,
+        definition=agent.definition,
+        version=agent.version,
+        design=origin.declared,
+    )
+    return AcceptedRun(
+        origin=origin, agent=version, input=_payload("input", inputs_text, agent.payloads.inputs, redactor)
+    )
+
+
+def finished(record: Record, agent: Agent, begun: Begun, last_spans: Sequence[Span], redactor: Redactor) -> FinishedRun:
+    """The terminal transaction: the four rows, the output under the payload policy, the summary for later runs."""
+    output = None if record.ending is None else record.ending.output
+    text = None if output is None else encode_clean(output)
+    return FinishedRun(
+        origin=record.origin,
+        begun=begun,
+        rows=rows(record),
+        minimal=lambda reason: rows(minimal(record, reason)),
+        design=record.origin.declared,
+        output=None if text is None else _payload("output", text, agent.payloads.outputs, redactor),
+        memories=lambda is_first: (_summary(record, agent, redactor, is_first),) if agent.memory.is_enabled else (),
+        last_spans=last_spans,
+    )
+
+
+def _payload(kind: Literal["input", "output"], text: str, policy: PayloadChoice, redactor: Redactor) -> Payload:
+    body: str | None = None
+    if policy != "none":  # `full` keeps what only looks like a key; a known secret is kept by nobody
+        body = redactor.json(text) if policy == "redacted" else redactor.exact_json(text)
+    was_cut = body is not None and len(body) * 4 > MAX_PAYLOAD_BYTES and len(body.encode()) > MAX_PAYLOAD_BYTES
+    if was_cut and body is not None:
+        body = body.encode()[:MAX_PAYLOAD_BYTES].decode(errors="ignore")
+    return Payload(kind=kind, body=body, sha256=digest(text), size=len(text.encode()), was_truncated=was_cut)
+
+
+def _summary(record: Record, agent: Agent, redactor: Redactor, is_first: bool) -> Memory:
+    """The rule-based summary of the run, for the runs after it."""
+    ending = record.ending
+    answer: str | None = None
+    if ending is not None and ending.output is not None and agent.payloads.outputs != "none":
+        said = ending.output
+        shown = redactor.text(said) if isinstance(said, str) else redactor.json(encode_clean(said))
+        answer = cut(shown, MAX_ANSWER_CHARACTERS)  # cut first, and half a secret would stay
+    summary = summarise(facts_of(record, answer=answer, is_first_run=is_first))
+    return Memory(
+        kind="summary",
+        text=summary.text,
+        importance=summary.importance,
+        expires_at=expires_at(summary.importance, record.origin.now),
+    )

@@ -1,0 +1,441 @@
+"""Expressions: Python-like text compiled once to functions that are bounded, and fast enough to run for every item.
+
+The tree is checked node by node against what is listed here; whatever is not listed is refused. There is no attribute of
+a Python object to reach, nothing to call but `functions`, and no loop, so a source of MAX_SOURCE_BYTES visits each of its
+few nodes at most once; what operators and functions walk over is counted by the meter.
+
+Values are plain JSON. There is no truthiness: `and`, `or`, `not`, `if` and conditions take true and false only.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trackrecord.canonical import Json
+from trackrecord.workflow import syntax, times
+from trackrecord.workflow.bounds import (
+    MAX_DEPTH,
+    MAX_LIST,
+    MAX_VALUES,
+    VALUES_PER_VISIT,
+    ExpressionError,
+    Meter,
+    MissingPath,
+    TypeMismatch,
+    too_many,
+)
+from trackrecord.workflow.fields import near
+from trackrecord.workflow.functions import FUNCTIONS, Function
+from trackrecord.workflow.operators import ARITHMETIC, COMPARISONS, negated, negative, positive
+from trackrecord.workflow.paths import Key, Reference, look_up, walk
+from trackrecord.workflow.patterns import compile_pattern
+from trackrecord.workflow.values import Evaluate, Scope, boolean, kind, number, shown
+
+__all__ = ["Expression", "ExpressionError", "MissingPath", "TypeMismatch", "compile_expression"]
+
+_WORDS: Final[Mapping[str, Json]] = {"true": True, "false": False, "null": None}
+_UNARY: Final[Mapping[type[ast.unaryop], Callable[[Json], Json]]] = {
+    ast.USub: negative,
+    ast.UAdd: positive,
+    ast.Not: negated,
+}
+_SPECIAL: Final[Mapping[str, str]] = {
+    "default": "default(value, fallback)",
+    "coalesce": "coalesce(a, b, …)",
+    "now": "now()",
+}
+_REFUSED: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
+    ast.Pow: ("**", "Multiply instead."),
+    ast.LShift: ("<<", ""),
+    ast.RShift: (">>", ""),
+    ast.BitOr: ("|", "Write `or`, or call a function: len(value)."),
+    ast.BitAnd: ("&", "Write `and`."),
+    ast.BitXor: ("^", ""),
+    ast.MatMult: ("@", ""),
+    ast.Invert: ("~", "Write `not`."),
+    ast.Is: ("is", "Write `==`."),
+    ast.IsNot: ("is not", "Write `!=`."),
+    ast.Set: ("a set", 'Write a list, [a, b], or an object, {"key": value}. A reference needs no braces inside.'),
+    ast.Lambda: ("lambda", ""),
+    ast.ListComp: ("a comprehension", "Use a transform step: map or filter."),
+    ast.SetComp: ("a comprehension", "Use a transform step: map or filter."),
+    ast.DictComp: ("a comprehension", "Use a transform step: map or filter."),
+    ast.GeneratorExp: ("a comprehension", "Use a transform step: map or filter."),
+    ast.NamedExpr: (":=", "Write `==` to compare; bind names with `output`."),
+    ast.Starred: ("*", ""),
+    ast.Await: ("await", ""),
+    ast.Yield: ("yield", ""),
+    ast.YieldFrom: ("yield", ""),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A compiled expression.
+
+    Attributes:
+        source: as it was written.
+        references: everything it looks at, in order, each once.
+        run: evaluates it in a scope, counting on a meter.
+        node_count: how many nodes one evaluation visits at most.
+    """
+
+    source: str
+    references: tuple[Reference, ...]
+    run: Evaluate = field(compare=False, repr=False)
+    node_count: int
+
+    def evaluate(self, scope: Scope) -> Json:
+        """The value of the expression in a scope.
+
+        Raises:
+            ExpressionError: a path is missing, a value is of the wrong kind, or it is too much work.
+        """
+        return self.run(scope, Meter(MAX_VALUES - self.node_count * VALUES_PER_VISIT))
+
+
+def compile_expression(source: str) -> Expression:
+    """The expression ready to be evaluated any number of times.
+
+    Raises:
+        ExpressionError: it cannot be read, or holds something that is not part of the language.
+    """
+    compiler = _Compiler()
+    try:
+        run = compiler.compile(syntax.parse(source), 1)
+    except ExpressionError as error:
+        raise error.at(_named(source)) from None
+    is_plain = compiler.node_count == 1
+    return Expression(
+        source=source,
+        references=tuple(compiler.references),
+        run=run if is_plain else _named_in_errors(run, source),
+        node_count=compiler.node_count,
+    )
+
+
+def _named(source: str) -> str:
+    text = source.strip()
+    return f"the expression {text if len(text) <= 80 else text[:80] + '…'!r}"
+
+
+def _named_in_errors(run: Evaluate, source: str) -> Evaluate:
+    def named(scope: Scope, meter: Meter) -> Json:
+        try:
+            return run(scope, meter)
+        except ExpressionError as error:
+            raise error.at(_named(source)) from None
+        except RecursionError:
+            raise ExpressionError(f"{_named(source)}: the data is nested too deeply") from None
+
+    return named
+
+
+@dataclass(slots=True)
+class _Compiler:
+    """Turns a tree into nested functions, noting what it refers to. One per expression."""
+
+    references: dict[Reference, None] = field(default_factory=dict[Reference, None])
+    node_count: int = 0
+
+    def compile(self, node: ast.expr, depth: int) -> Evaluate:
+        """The function that gives a node's value."""
+        self.node_count += 1
+        if depth > MAX_DEPTH:
+            raise ExpressionError(f"it is nested more than {MAX_DEPTH} deep", "Split it over several steps.")
+        reference = _plain(node)
+        if reference is not None:
+            if len(reference.path) > MAX_DEPTH:
+                raise ExpressionError(f"a path is more than {MAX_DEPTH} long", "Split it over several steps.")
+            self.references[reference] = None
+            return walk(reference)
+        match node:
+            case ast.Constant():
+                return _constant(node.value)
+            case ast.Name():
+                return _constant(_WORDS[node.id])
+            case ast.Attribute() | ast.Subscript():
+                return self._inside(node, depth)
+            case ast.UnaryOp():
+                return self._unary(node, depth)
+            case ast.BinOp():
+                return self._binary(node, depth)
+            case ast.BoolOp():
+                return self._junction(node, depth)
+            case ast.Compare():
+                return self._comparison(node, depth)
+            case ast.IfExp():
+                return self._choice(node, depth)
+            case ast.List() | ast.Tuple():
+                return self._list(node, depth)
+            case ast.Dict():
+                return self._object(node, depth)
+            case ast.Call():
+                return self._call(node, depth)
+            case _:
+                raise _refused(node)
+
+    def _inside(self, node: ast.Attribute | ast.Subscript, depth: int) -> Evaluate:
+        base = self.compile(node.value, depth + 1)
+        spelled = ast.unparse(node.value)
+        if isinstance(node, ast.Attribute):
+            key = _usable(node.attr)
+            return lambda scope, meter: look_up(base(scope, meter), key, spelled)
+        if isinstance(node.slice, ast.Slice):
+            return self._slice(base, node.slice, spelled, depth)
+        position = self.compile(node.slice, depth + 1)
+        return lambda scope, meter: look_up(base(scope, meter), position(scope, meter), spelled)
+
+    def _slice(self, base: Evaluate, node: ast.Slice, spelled: str, depth: int) -> Evaluate:
+        ends = [
+            _constant(None) if end is None else self.compile(end, depth + 1)
+            for end in (node.lower, node.upper, node.step)
+        ]
+
+        def cut(scope: Scope, meter: Meter) -> Json:
+            value = base(scope, meter)
+            if not isinstance(value, str | list):
+                raise ExpressionError(f"{spelled}[a:b] takes text or a list, not {kind(value)}")
+            given = [end(scope, meter) for end in ends]
+            wrong = next((end for end in given if end is not None and type(end) is not int), None)
+            if wrong is not None or given[2] == 0:
+                raise ExpressionError(f"{spelled}[a:b] takes whole numbers, not {shown(wrong or 0)}")
+            part = value[slice(*given)]
+            if isinstance(part, list):
+                if len(part) > MAX_LIST:
+                    too_many()
+                meter.spend(len(part))
+            else:
+                meter.spend_text(len(part))
+            return part
+
+        return cut
+
+    def _unary(self, node: ast.UnaryOp, depth: int) -> Evaluate:
+        operate = _UNARY.get(type(node.op))
+        if operate is None:
+            raise _refused(node.op)
+        operand = self.compile(node.operand, depth + 1)
+        return lambda scope, meter: operate(operand(scope, meter))
+
+    def _binary(self, node: ast.BinOp, depth: int) -> Evaluate:
+        operate = ARITHMETIC.get(type(node.op))
+        if operate is None:
+            raise _refused(node.op)
+        left, right = self.compile(node.left, depth + 1), self.compile(node.right, depth + 1)
+        return lambda scope, meter: operate(left(scope, meter), right(scope, meter), meter)
+
+    def _junction(self, node: ast.BoolOp, depth: int) -> Evaluate:
+        parts = [self.compile(part, depth + 1) for part in node.values]
+        is_and = isinstance(node.op, ast.And)
+        what = "what stands beside `and`" if is_and else "what stands beside `or`"
+
+        def junction(scope: Scope, meter: Meter) -> Json:
+            for part in parts:
+                if boolean(part(scope, meter), what) is not is_and:
+                    return not is_and
+            return is_and
+
+        return junction
+
+    def _comparison(self, node: ast.Compare, depth: int) -> Evaluate:
+        for op in node.ops:
+            if type(op) not in COMPARISONS:
+                raise _refused(op)
+        tests = [COMPARISONS[type(op)] for op in node.ops]
+        first = self.compile(node.left, depth + 1)
+        others = [self.compile(other, depth + 1) for other in node.comparators]
+        if len(tests) == 1:
+            test, other = tests[0], others[0]
+            return lambda scope, meter: test(first(scope, meter), other(scope, meter), meter)
+        links = list(zip(tests, others, strict=True))
+
+        def chain(scope: Scope, meter: Meter) -> Json:
+            left = first(scope, meter)
+            for test, other in links:
+                right = other(scope, meter)
+                if not test(left, right, meter):
+                    return False
+                left = right
+            return True
+
+        return chain
+
+    def _choice(self, node: ast.IfExp, depth: int) -> Evaluate:
+        test, then, otherwise = (self.compile(part, depth + 1) for part in (node.test, node.body, node.orelse))
+
+        def choice(scope: Scope, meter: Meter) -> Json:
+            is_so = boolean(test(scope, meter), "what stands between `if` and `else`")
+            return then(scope, meter) if is_so else otherwise(scope, meter)
+
+        return choice
+
+    def _list(self, node: ast.List | ast.Tuple, depth: int) -> Evaluate:
+        entries = [self.compile(entry, depth + 1) for entry in node.elts]
+
+        def listed(scope: Scope, meter: Meter) -> Json:
+            value = [entry(scope, meter) for entry in entries]
+            meter.look(value)
+            return value
+
+        return listed
+
+    def _object(self, node: ast.Dict, depth: int) -> Evaluate:
+        pairs: list[tuple[Evaluate, Evaluate]] = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                raise ExpressionError("** is not part of the expression language", "Write out the keys.")
+            pairs.append((self.compile(key, depth + 1), self.compile(value, depth + 1)))
+
+        def built(scope: Scope, meter: Meter) -> Json:
+            value: dict[str, Json] = {}
+            for key, item in pairs:
+                name = key(scope, meter)
+                if not isinstance(name, str):
+                    raise ExpressionError(f"a key must be text, not {shown(name)}", "Put it in quotes.")
+                value[name] = item(scope, meter)
+            meter.look(value)
+            return value
+
+        return built
+
+    def _call(self, node: ast.Call, depth: int) -> Evaluate:
+        name = _function_name(node)
+        if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise ExpressionError(f"{name}() takes its arguments by place", _usage(name))
+        arguments = [self.compile(argument, depth + 1) for argument in node.args]
+        if name == "now":
+            return self._now(arguments)
+        if name == "default":
+            return _default(arguments)
+        if name == "coalesce":
+            return _coalesce(arguments)
+        function = FUNCTIONS[name]
+        if len(arguments) < function.least or (function.most is not None and len(arguments) > function.most):
+            raise ExpressionError(f"{name}() cannot take {len(arguments)} arguments", _usage(name))
+        if name == "matches" and isinstance(node.args[1], ast.Constant) and isinstance(node.args[1].value, str):
+            compile_pattern(node.args[1].value)  # a pattern that stands in the source is refused when it is saved
+        return _called(function, arguments)
+
+    def _now(self, arguments: Sequence[Evaluate]) -> Evaluate:
+        if arguments:
+            raise ExpressionError("now() takes no arguments", _usage("now"))
+        self.references[Reference("now")] = None
+        return lambda scope, meter: times.now(scope)
+
+
+def _plain(node: ast.expr) -> Reference | None:
+    """The reference that a node is and nothing else; None when there is something to compute."""
+    path: list[Key] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            path.append(_usable(node.attr))
+        elif isinstance(node, ast.Subscript) and (key := _literal_key(node.slice)) is not None:
+            path.append(key)
+        else:
+            break
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id in _WORDS:
+        return None
+    return Reference(_usable(node.id), tuple(reversed(path)))
+
+
+def _literal_key(node: ast.expr) -> Key | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        position = _literal_key(node.operand)
+        return -position if isinstance(position, int) else None
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _usable(name: str) -> str:
+    if name.startswith("__"):
+        raise ExpressionError(f"{name!r} is not part of the expression language", f"A key is also written [{name!r}].")
+    return name
+
+
+def _constant(value: object) -> Evaluate:
+    if value is None or isinstance(value, bool | str):
+        constant: Json = value
+    elif isinstance(value, int | float):
+        constant = number(value)
+    else:
+        raise ExpressionError(f"{value!r} is not part of the expression language")
+    return lambda scope, meter: constant
+
+
+def _called(function: Function, arguments: Sequence[Evaluate]) -> Evaluate:
+    call = function.call
+    if len(arguments) == 1:
+        only = arguments[0]
+        return lambda scope, meter: call(meter, only(scope, meter))
+    return lambda scope, meter: call(meter, *[argument(scope, meter) for argument in arguments])
+
+
+def _default(arguments: Sequence[Evaluate]) -> Evaluate:
+    if len(arguments) != 2:
+        raise ExpressionError(f"default() cannot take {len(arguments)} arguments", _usage("default"))
+    value, fallback = _found(arguments[0]), arguments[1]
+
+    def default(scope: Scope, meter: Meter) -> Json:
+        found = value(scope, meter)
+        return fallback(scope, meter) if found is None else found
+
+    return default
+
+
+def _coalesce(arguments: Sequence[Evaluate]) -> Evaluate:
+    if not arguments:
+        raise ExpressionError("coalesce() cannot take 0 arguments", _usage("coalesce"))
+    values = [_found(argument) for argument in arguments]
+
+    def coalesce(scope: Scope, meter: Meter) -> Json:
+        for value in values:
+            found = value(scope, meter)
+            if found is not None:
+                return found
+        return None
+
+    return coalesce
+
+
+def _found(value: Evaluate) -> Evaluate:
+    """The value, or null when a path in it leads nowhere."""
+
+    def found(scope: Scope, meter: Meter) -> Json:
+        try:
+            return value(scope, meter)
+        except MissingPath:
+            return None
+
+    return found
+
+
+def _function_name(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute) and (node.func.attr in FUNCTIONS or node.func.attr in _SPECIAL):
+        inner = ast.unparse(node.func.value)
+        raise ExpressionError(f"values have no methods: .{node.func.attr}()", f"Write {node.func.attr}({inner}, …).")
+    if not isinstance(node.func, ast.Name):
+        raise ExpressionError(f"{ast.unparse(node.func)} is no function", f"Known: {', '.join(_names())}.")
+    name = node.func.id
+    if name not in FUNCTIONS and name not in _SPECIAL:
+        raise ExpressionError(f"there is no function {name!r}", near(name, _names()))
+    return name
+
+
+def _names() -> list[str]:
+    return sorted((*FUNCTIONS, *_SPECIAL))
+
+
+def _usage(name: str) -> str:
+    return f"Write {_SPECIAL.get(name) or FUNCTIONS[name].usage}."
+
+
+def _refused(node: ast.AST) -> ExpressionError:
+    said, cure = _REFUSED.get(type(node), (type(node).__name__, ""))
+    return ExpressionError(f"{said} is not part of the expression language", cure)
+
+

@@ -1,0 +1,84 @@
+"""Runs whose process was killed: each gets its one record, and everything stored until then is counted once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.engines import kit
+from tests.engines.kit import IN, OUT
+
+from trackrecord.store.reader import SqliteReader
+from trackrecord.store.transactions import LEASE_S
+from trackrecord.verify import verify
+
+CHILD = """
+import asyncio, sys
+from pathlib import Path
+from tests.engines import kit
+from tests.engines.kit import ask
+
+async def main(path: str, tool: str) -> None:
+    async with kit.opened(Path(path), ask("add", a=1, b=2), ask("wait", seconds=60), plugins=[kit.tools(tool)]) as tr:
+        await tr.run(kit.agent(), {}, watcher=lambda p: print(p.kind, p.label, flush=True))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Databases whose writer was killed while a tool was in flight, by the tool's effect class."""
+    paths = {effect: tmp_path_factory.mktemp(effect) / "runs.db" for effect in ("keyed", "unsafe")}
+    children = {}
+    for effect, path in paths.items():
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), effect], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.strip() == "started kit.wait":
+                break
+        time.sleep(0.2)
+        os.kill(child.pid, signal.SIGKILL)
+        assert -signal.SIGKILL == child.wait(timeout=10)
+        child.stdout.close()
+        children[effect] = child
+    time.sleep(LEASE_S + 0.5)
+    yield paths
+
+
+@pytest.mark.parametrize("effect", ["keyed", "unsafe"])
+async def test_a_killed_run_ends_abandoned_with_what_it_had_used(lost: dict[str, Path], effect: str) -> None:
+    """The next process to open the database ends it: status, tokens and calls as stored, what was in flight unknown."""
+    path = lost[effect]
+    with SqliteReader(path) as reader:
+        assert "running" == reader.execution("last")["status"]
+    async with kit.opened(path):
+        pass
+    async with kit.opened(path):  # a second one finds nothing to do
+        pass
+    found = kit.tables(path, "last")
+    execution = found.execution
+    assert ("abandoned", "worker_lost", 2, 0) == (
+        execution["status"],
+        execution["error_code"],
+        execution["epoch"],
+        execution["usage_complete"],
+    )
+    assert (2 * (IN + OUT), 2) == (execution["tokens_used"], execution["iterations_count"])
+    assert {"keyed": "interrupted", "unsafe": "unknown"}[effect] == found.statuses["turn:2/call:1/tool", 1]
+    assert (1, 0, 2 * (IN + OUT)) == (
+        found.stats["run_count"],
+        found.stats["success_count"],
+        found.stats["tokens_total"],
+    )
+    assert "❌ AgentKit execution failed" == found.log["status"]
+    assert 2 == json.loads(execution["logs"])["toolCallsCount"]
+    with SqliteReader(path) as reader:
+        assert [] == [finding for check in verify(reader).checks for finding in check.findings]
