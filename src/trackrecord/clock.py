@@ -10,8 +10,6 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def now() -> datetime:
     """The present as an aware UTC datetime, to the microsecond."""

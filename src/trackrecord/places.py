@@ -1,6 +1,7 @@
 """Where data is kept: the user's data folder, the database of an installation, the file of a database URL.
 
-Standard library only, so that looking at runs need not load the settings. Never makes a file or a folder.
+Standard library only, so that looking at runs need not load the settings. Makes the data folder when asked to, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
-from trackrecord.errors import BadInput
+from trackrecord.errors import BadInput, StoreUnusable
 
 _SCHEMES: Final = ("sqlite:///", "sqlite://")
 
@@ -19,6 +20,23 @@ def data_folder() -> Path:
     """Where data is kept when nobody says: the XDG data folder of the user."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "trackrecord"
+
+
+def make_data_folder() -> Path:
+    """The data folder, made when it is not there yet; for the user alone.
+
+    Raises:
+        StoreUnusable: it cannot be made.
+    """
+    folder = data_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnusable(
+            f"the data folder {str(folder)!r} cannot be made: {error.strerror}",
+            cure="Name a database elsewhere: --db, TRACKRECORD_DB, or XDG_DATA_HOME for the folder.",
+        ) from error
+    return folder
 
 
 def named_database() -> str | None:

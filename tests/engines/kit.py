@@ -64,7 +64,7 @@ def ask(name: str, *, tokens: tuple[int, int] | None = (IN, OUT), **arguments: A
 
 
 def _usage(tokens: tuple[int, int] | None) -> Any:
-    return "unknown" if tokens is None else {"input": tokens[0], "output": tokens[1]}
+    return "none" if tokens is None else {"input": tokens[0], "output": tokens[1]}
 
 
 def agent(steps: Sequence[Mapping[str, Any]] | None = None, **fields: Any) -> Agent:
@@ -75,14 +75,14 @@ def agent(steps: Sequence[Mapping[str, Any]] | None = None, **fields: Any) -> Ag
     return Agent.from_mapping(mapping | fields)
 
 
-def opened(path: Path, *replies: Mapping[str, Any], script: Mapping[str, Any] | None = None, **options: Any) -> Trackrecord:
+def opened(
+    path: Path, *replies: Mapping[str, Any], script: Mapping[str, Any] | None = None, **options: Any
+) -> Trackrecord:
     """A Trackrecord whose model says these replies, turn by turn, or what the script says."""
     given = dict(script) if script is not None else {"replies": list(replies), "then": "repeat_last"}
     model = ScriptedModel.from_mapping(given)
     plugins = options.pop("plugins", [tools()])
-    return Trackrecord(
-        f"sqlite:///{path}", plugins=plugins, models={MODEL: model}, synchronous="NORMAL", **options
-    )
+    return Trackrecord(f"sqlite:///{path}", plugins=plugins, models={MODEL: model}, synchronous="NORMAL", **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +101,11 @@ def tables(path: Path, run: Run | str) -> Tables:
     run_id = run if isinstance(run, str) else run.id
     with SqliteReader(path) as reader:
         execution = reader.execution(run_id)
-        log, intensity = reader.log(run_id), reader.intensity(execution["agent_id"])
+        log, intensity = reader.log(execution["id"]), reader.intensity(execution["agent_id"])
         [stats] = reader.stats(execution["agent_id"])
         assert log is not None
         assert intensity is not None
-        spans = reader.spans(run_id)
+        spans = reader.spans(execution["id"])
     return Tables(
         execution=execution,
         log=log,

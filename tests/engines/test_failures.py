@@ -111,7 +111,10 @@ PLACES: dict[str, Any] = {
             "id": "both",
             "type": "parallel",
             "max_concurrency": 1,
-            "branches": {"a": [LLM, ADD], "b": [boom if boom["type"] != "transform" else {**boom, "value": "{{ inputs.no }}"}]},
+            "branches": {
+                "a": [LLM, ADD],
+                "b": [boom if boom["type"] != "transform" else {**boom, "value": "{{ inputs.no }}"}],
+            },
         }
     ],
 }
@@ -186,8 +189,8 @@ LOOPS: dict[str, Case] = {
         replies=(ask("add", a=1, b=1), ask("add", a=1, b=2), ask("add", a=1, b=3)),
         agent={"limits": {"max_spans": 5}},
         error_code="limit_reached",
-        tokens=2 * (IN + OUT),
-        iterations=2,
+        tokens=3 * (IN + OUT),
+        iterations=3,
     ),
 }
 
@@ -211,7 +214,11 @@ async def test_agentkit_tells_the_model_of_a_failed_tool(tmp_path: Path, kind: s
     found = kit.tables(path, run)
     assert ("completed", "I could not.") == (run.status, run.output)
     [call] = json.loads(found.execution["logs"])["toolCalls"]
-    assert (False, "tool_failed", f"fail raised {kind}: it broke") == (call["success"], call["errorCode"], call["error"])
+    assert (False, "tool_failed", f"fail raised {kind}: it broke") == (
+        call["success"],
+        call["errorCode"],
+        call["error"],
+    )
     assert 1 == found.execution["tool_calls_count"]
 
 
@@ -226,7 +233,9 @@ ENGINES = {
                 "type": "parallel",
                 "branches": {
                     "a": [ADD],
-                    "b": [{"id": "slow", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 5}}],
+                    "b": [
+                        {"id": "slow", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 5}}
+                    ],
                 },
             },
         ],
@@ -288,7 +297,10 @@ async def test_siblings_of_a_failed_branch_keep_their_tokens(tmp_path: Path) -> 
             "id": "both",
             "type": "parallel",
             "branches": {
-                "a": [LLM, {"id": "slow", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 5}}],
+                "a": [
+                    LLM,
+                    {"id": "slow", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 5}},
+                ],
                 "b": [{"id": "pause", "type": "delay", "duration": "100ms"}, _fail("ValueError")],
             },
         }

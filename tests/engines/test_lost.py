@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from tests.engines import kit
-from tests.engines.kit import IN, OUT
+from tests.engines.kit import IN, OUT, say
 
 from trackrecord.store.reader import SqliteReader
 from trackrecord.store.transactions import LEASE_S
@@ -33,35 +32,35 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.fixture(scope="module")
-def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Databases whose writer was killed while a tool was in flight, by the tool's effect class."""
-    paths = {effect: tmp_path_factory.mktemp(effect) / "runs.db" for effect in ("keyed", "unsafe")}
-    children = {}
-    for effect, path in paths.items():
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), effect], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
+def _kill_in_flight(path: Path, effect: str) -> None:
+    """A run whose process is killed while a tool of this effect class is in flight."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), effect], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child.stdout:
         for line in child.stdout:
             if line.strip() == "started kit.wait":
                 break
         time.sleep(0.2)
         os.kill(child.pid, signal.SIGKILL)
-        assert -signal.SIGKILL == child.wait(timeout=10)
-        child.stdout.close()
-        children[effect] = child
-    time.sleep(LEASE_S + 0.5)
-    yield paths
+    assert -signal.SIGKILL == child.wait(timeout=10)
 
 
-@pytest.mark.parametrize("effect", ["keyed", "unsafe"])
-async def test_a_killed_run_ends_abandoned_with_what_it_had_used(lost: dict[str, Path], effect: str) -> None:
+async def test_a_killed_run_ends_abandoned_with_what_it_had_used(tmp_path: Path) -> None:
     """The next process to open the database ends it: status, tokens and calls as stored, what was in flight unknown."""
-    path = lost[effect]
+    paths = {effect: tmp_path / f"{effect}.db" for effect in ("keyed", "unsafe")}
+    for effect, path in paths.items():
+        _kill_in_flight(path, effect)
+    await asyncio.sleep(LEASE_S + 0.5)
+    for effect, path in paths.items():
+        await _check_abandoned(path, {"keyed": "interrupted", "unsafe": "unknown"}[effect])
+
+
+async def _check_abandoned(path: Path, status_in_flight: str) -> None:
     with SqliteReader(path) as reader:
         assert "running" == reader.execution("last")["status"]
-    async with kit.opened(path):
+    async with kit.opened(path, say("unused")):
         pass
-    async with kit.opened(path):  # a second one finds nothing to do
+    async with kit.opened(path, say("unused")):  # a second one finds nothing to do
         pass
     found = kit.tables(path, "last")
     execution = found.execution
@@ -72,7 +71,7 @@ async def test_a_killed_run_ends_abandoned_with_what_it_had_used(lost: dict[str,
         execution["usage_complete"],
     )
     assert (2 * (IN + OUT), 2) == (execution["tokens_used"], execution["iterations_count"])
-    assert {"keyed": "interrupted", "unsafe": "unknown"}[effect] == found.statuses["turn:2/call:1/tool", 1]
+    assert status_in_flight == found.statuses["turn:2/call:1/tool", 1]
     assert (1, 0, 2 * (IN + OUT)) == (
         found.stats["run_count"],
         found.stats["success_count"],

@@ -1,4 +1,4 @@
-"""Which database: the one that was named, else the one of the environment, else the user's own. Opens it for reading."""
+"""Which database: the one that was named, else the environment's, else the user's own. Opens it for reading."""
 
 from __future__ import annotations
 

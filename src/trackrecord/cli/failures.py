@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import Look, paragraph
 from trackrecord.errors import BadAgent, TrackrecordError
 
-_TRACKER = "please report it with this line and what you typed; TRACKRECORD_DEBUG=1 shows where it happened"
+_REPORT: Final = (
+    "This is a fault of trackrecord: please report it with this line and what you typed. "
+    "TRACKRECORD_DEBUG=1 shows where it happened."
+)
 
 
 def told(error: TrackrecordError, look: Look) -> str:
@@ -33,7 +38,7 @@ def usage(message: str, cure: str, look: Look) -> str:
 def unexpected(error: BaseException, look: Look) -> str:
     """A fault of ours, on one line and one more."""
     text = line(f"{type(error).__name__}: {error}", 400)
-    return "\n".join([*_first(look, f"unexpected {text}"), *paragraph(f"This is a fault of trackrecord: {_TRACKER}.", look.width)])
+    return "\n".join([*_first(look, f"unexpected {text}"), *paragraph(_REPORT, look.width)])
 
 
 def _first(look: Look, message: str) -> list[str]:

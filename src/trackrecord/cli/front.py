@@ -37,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.abandon_output()
         return PIPE_CLOSED
     except TrackrecordError as error:
-        terminal.tell(failures.told(error, terminal.here().err))
+        terminal.tell(failures.told(error, terminal.here().words))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED  # nothing had begun, or its record is kept: a run has its own way to be stopped
     except Exception as error:
         if os.environ.get("TRACKRECORD_DEBUG"):
             raise
-        terminal.tell(failures.unexpected(error, terminal.here().err))
+        terminal.tell(failures.unexpected(error, terminal.here().words))
         terminal.abandon_output()
         return FAULT
     return code
@@ -97,7 +97,7 @@ def _unknown(name: str, rest: Sequence[str]) -> tuple[str, str]:
     shown = line(name, 60)
     if name.startswith("-"):
         named = next((one for one in rest if one in COMMANDS), "COMMAND")
-        return f"options stand after the command, and {shown!r} stands before it", f"Write: trackrecord {named} {shown} …"
+        return f"the option {shown!r} stands before the command", f"Write: trackrecord {named} {shown} …"
     near = get_close_matches(name, COMMANDS, 1)
     if near:
         return f"there is no command {shown!r}", f"Did you mean `trackrecord {near[0]}`?"
@@ -107,5 +107,5 @@ def _unknown(name: str, rest: Sequence[str]) -> tuple[str, str]:
 
 
 def _refuse(message: str, cure: str) -> int:
-    terminal.tell(failures.usage(message, cure, terminal.here().err))
+    terminal.tell(failures.usage(message, cure, terminal.here().words))
     return USAGE

@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
-from typing import TextIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TextIO
 
-from trackrecord.canonical import Json, dumps
 from trackrecord.cli.escape import in_json
 from trackrecord.cli.look import LEAST_WIDTH, MOST_WIDTH, WIDTH, Look
+
+if TYPE_CHECKING:
+    from trackrecord.canonical import Json
+
+_UNBROKEN: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,18 +26,27 @@ class Terminal:
 
     Attributes:
         out: how pages on stdout look.
-        err: how words on stderr look.
+        err: how pages on stderr look.
+        words: how an error looks: broken into lines only where somebody reads it, so that a search finds all of it.
         is_live: whether stderr can be redrawn in place.
     """
 
     out: Look
     err: Look
+    words: Look
     is_live: bool
 
 
 def here() -> Terminal:
     """The terminal of this process; one that is no terminal is 80 columns wide and has no colours."""
-    return Terminal(out=_look(sys.stdout), err=_look(sys.stderr), is_live=_is_terminal(sys.stderr) and not _is_dumb())
+    is_watched = _is_terminal(sys.stderr)
+    err = _look(sys.stderr)
+    return Terminal(
+        out=_look(sys.stdout),
+        err=err,
+        words=err if is_watched else replace(err, width=_UNBROKEN),
+        is_live=is_watched and not _is_dumb(),
+    )
 
 
 def say(text: str) -> None:
@@ -44,6 +57,8 @@ def say(text: str) -> None:
 
 def say_json(value: Json) -> None:
     """Print canonical JSON on one line; what a terminal could act on is escaped, which changes no value."""
+    from trackrecord.canonical import dumps  # hashes and JSON: the front page needs neither
+
     say(in_json(dumps(value)))
 
 

@@ -17,7 +17,7 @@ from trackrecord.cli.look import WIDTH, pad, paragraph
 
 Db = Annotated[
     str | None,
-    typer.Option("--db", metavar="URL", help="database, like sqlite:///runs.db; else TRACKRECORD_DB, else your own"),
+    typer.Option("--db", metavar="URL", help="database, like sqlite:///runs.db (TRACKRECORD_DB)"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="canonical JSON on stdout, complete")]
 _HELP: Final = ["-h", "--help"]
@@ -28,13 +28,21 @@ class _Plain(TyperCommand):
 
     summary: Command
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, each taking its value as it was typed."""
+        found: list[Any] = list(super().get_params(ctx))
+        for parameter in found:
+            parameter._runtime_param = _AsTyped()  # typer's own slot: a version without it is slower, not wrong
+        return found
+
     def get_help(self, ctx: Any) -> str:
         """The help page."""
-        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
-        options = [one for one in self.get_params(ctx) if one.param_type_name == "option"]
+        given = self.get_params(ctx)
+        arguments = [one for one in given if one.param_type_name == "argument"]
+        options = [one for one in given if one.param_type_name == "option"]
         usage = [str(one.metavar or one.name) for one in arguments]
-        rows = [(str(one.metavar or one.name), str(getattr(one, "help", ""))) for one in arguments]
-        rows += [(_names(one), str(getattr(one, "help", ""))) for one in options]
+        rows = [(str(one.metavar or one.name), str(one.help or "")) for one in arguments]
+        rows += [(_names(one), "this page" if "--help" in one.opts else one.help or "") for one in options]
         wide = max(len(name) for name, _ in rows)
         lines = [f"usage: {ctx.command_path} {' '.join([*usage, '[options]'])}", ""]
         lines += [f"  {text}" for text in paragraph(self.help or "", WIDTH - 2)]
@@ -72,8 +80,6 @@ def invoke(command: Command, function: Callable[..., int], arguments: Sequence[s
     app.command(name=command.name, cls=_Plain)(function)
     parsed = typer.main.get_command(app)
     cast("_Plain", parsed).summary = command
-    for parameter in parsed.params:
-        setattr(parameter, "_runtime_param", _AsTyped())  # noqa: B010  # typer's own slot; unknown to another version, it is slower
     code = parsed.main(args=list(arguments), prog_name=f"trackrecord {command.name}", standalone_mode=False)
     return code if isinstance(code, int) else 0
 
@@ -83,11 +89,10 @@ def complaint(error: typer.TyperException, command: Command) -> tuple[str, str]:
     more = f"`trackrecord {command.name} --help` shows what it takes."
     option = getattr(error, "option_name", None)
     near = getattr(error, "possibilities", None)
-    if option is not None and near is not None:
-        return f"`trackrecord {command.name}` has no option {option}", f"Did you mean {' or '.join(sorted(near))}? {more}"
     message = error.format_message().rstrip(".")
-    if option is not None and "No such option" in message:
-        return f"`trackrecord {command.name}` has no option {option}", more
+    if option is not None and message.startswith("No such option"):
+        meant = f"Did you mean {' or '.join(sorted(near))}? " if near else ""
+        return f"`trackrecord {command.name}` has no option {option}", f"{meant}{more}"
     return f"{message[:1].lower()}{message[1:]}", more
 
 

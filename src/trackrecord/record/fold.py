@@ -91,6 +91,7 @@ class Tally:
     _iterations: int = 0
     _parallel: int = 0
     _memory: MemoryUse = field(default_factory=MemoryUse)
+    _recall_attempt: int = 0
     _waited_us: int = 0
     _epochs: list[Span] = field(default_factory=list[Span])
 
@@ -120,8 +121,8 @@ class Tally:
                 self._tools.setdefault(span.path, []).append(span)
             case "step":
                 self._add_step(span)
-            case "recall":
-                self._memory = _memory_of(span)
+            case "recall" if span.attempt >= self._recall_attempt:
+                self._memory, self._recall_attempt = _memory_of(span), span.attempt
             case "wait":
                 self._waited_us += span.duration_us
             case "epoch":
@@ -241,9 +242,7 @@ class Tally:
 
     def _executed(self) -> Executed:
         ran = sum(1 for _, _, status in self._steps.values() if status != "skipped")
-        return Executed(
-            steps=ran, branches=self._decisions, loop_iterations=self._iterations, parallel=self._parallel
-        )
+        return Executed(steps=ran, branches=self._decisions, loop_iterations=self._iterations, parallel=self._parallel)
 
 
 def _tries(path: str, attempt: int) -> list[int]:

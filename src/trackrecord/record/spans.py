@@ -6,6 +6,7 @@ Spans are made by the context (effects, steps) and by the runner (epochs), store
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 from trackrecord.canonical import Json
@@ -82,6 +83,7 @@ class Span:
     attributes: dict[str, Json] = field(default_factory=dict[str, Json])
 
 
+@lru_cache(maxsize=4096)
 def path_key(path: str) -> tuple[tuple[str, int], ...]:
     """Sort key of a path: segments in order, numbers as numbers, so that `i:10` follows `i:9`.
 

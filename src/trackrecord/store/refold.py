@@ -12,10 +12,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from trackrecord.canonical import loads
-from trackrecord.record import credits
-from trackrecord.record.fold import Tally
-from trackrecord.record.record import FOLD_RULE, Record
+from trackrecord.canonical import Json, loads
+from trackrecord.record.record import Record
+from trackrecord.record.recount import recount
 from trackrecord.record.rows import Rows, rows
 from trackrecord.record.spans import Span
 from trackrecord.store import codec, statements, stored
@@ -127,20 +126,13 @@ def refolded(row: Row, spans: tuple[Span, ...]) -> Record:
     Raises:
         Exception: of any kind, when the rows hold what nothing of ours would have written.
     """
-    tally = Tally()
-    for span in spans:
-        tally.add(span)
-    measures = tally.measures()
-    return Record(
-        origin=stored.origin(row),
-        ending=stored.ending(row),
-        measures=replace(measures, tool_calls=()) if stored.is_minimal(row) else measures,
-        epoch=row["epoch"],
-        credits_used=credits.credits(measures.tokens.total),
-        price_table=row["price_table"],
-        credit_rule=credits.RULE,
-        fold_rule=FOLD_RULE,
-    )
+    record = recount(row, spans, stored.declared(row))
+    if stored.is_minimal(row):
+        record = replace(record, measures=replace(record.measures, tool_calls=()))
+    if row["epoch"] > 1 and not row["usage_complete"] and record.ending is not None:
+        # a process died: only the run itself could tell whether anything was lost with it
+        record = replace(record, ending=replace(record.ending, is_lossy=True))
+    return record
 
 
 def _compared(run: StoredRun, row: Row, derived: Rows) -> Iterator[Difference]:
@@ -154,7 +146,7 @@ def _compared(run: StoredRun, row: Row, derived: Rows) -> Iterator[Difference]:
             yield from _unlike(run, "agent_logs", "execution_id", column, row[f"log_{column}"], value)
 
 
-def _unlike(run: StoredRun, table: str, key: str, column: str, value: object, derived: object) -> Iterator[Difference]:
+def _unlike(run: StoredRun, table: str, key: str, column: str, value: Json, derived: Json) -> Iterator[Difference]:
     """The differences inside a document; the two values for any other column."""
     if column in _DOCUMENTS and isinstance(value, str) and isinstance(derived, str):
         try:
@@ -168,7 +160,7 @@ def _unlike(run: StoredRun, table: str, key: str, column: str, value: object, de
     yield _difference(run, table, key, (column, value, derived))
 
 
-def _difference(run: StoredRun, table: str, key: str, place: tuple[str, object, object]) -> Difference:
+def _difference(run: StoredRun, table: str, key: str, place: tuple[str, Json, Json]) -> Difference:
     column, value, derived = place
     name = named(run.tenant_id, **{key: run.run_id})
     return Difference(table=table, row=name, column=column, stored=value, derived=derived)

@@ -1,4 +1,4 @@
-"""A run as its row says: origin, ending and record, made from the columns of `agent_executions`. Pure; reads nothing.
+"""A run as its row says: the record made from the columns of `agent_executions`. Pure; reads nothing.
 
 `recount` adds up these records, `refold` puts a record made from spans beside them. Must never mend what it reads.
 """
@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, cast
 
 from trackrecord.canonical import loads
 from trackrecord.record.closing import MINIMAL
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.measures import Executed, Measures, MemoryUse, Tokens
-from trackrecord.record.record import Ending, Origin, Record
+from trackrecord.record.record import Ending, Record
+from trackrecord.record.recount import origin_of
 from trackrecord.store import statements
 
 Row = Mapping[str, Any]
@@ -60,34 +60,13 @@ COLUMNS: Final = (
 """Columns that `record` reads."""
 
 
-def origin(row: Row) -> Origin:
-    """Who and what the run is; of its design, what the run's own row declares."""
-    fields = {column: row[column] for column in statements.ORIGIN}
-    fields["runs_workflow"] = bool(row["runs_workflow"])
-    return Origin(
-        tenant_id=row["tenant_id"],
-        run_id=row["id"],
-        plugins_required=_names(row["plugins_required"]),
-        declared=DeclaredDesign(
-            steps=row["declared_steps"],
-            branches=row["declared_branches"],
-            loops=row["declared_loops"],
-            parallel=row["declared_parallel"],
-        ),
-        now=row["now_at"] or "",
-        **fields,
-    )
-
-
-def ending(row: Row) -> Ending:
-    """How the run ended. Whether anything was lost can only be told where a process may have died."""
-    may_be_lossy = row["status"] == "abandoned" or (row["epoch"] > 1 and not row["usage_complete"])
-    return Ending(
-        status=row["status"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        error_path=row["error_path"],
-        is_lossy=may_be_lossy,
+def declared(row: Row) -> DeclaredDesign:
+    """What the run's own row says its agent declares; plugins, fields and trigger are in the version's design."""
+    return DeclaredDesign(
+        steps=row["declared_steps"],
+        branches=row["declared_branches"],
+        loops=row["declared_loops"],
+        parallel=row["declared_parallel"],
     )
 
 
@@ -112,7 +91,7 @@ def counted_record(row: Row, deltas: Mapping[str, int]) -> Record:
         return figure(column) or 0
 
     return Record(
-        origin=origin(row),
+        origin=origin_of(row, declared(row)),
         ending=Ending(status=row["status"]),
         measures=Measures(
             tokens=Tokens(
@@ -143,8 +122,3 @@ def counted_record(row: Row, deltas: Mapping[str, int]) -> Record:
         credit_rule=row["credit_rule"],
         fold_rule=row["fold_rule"],
     )
-
-
-@lru_cache(maxsize=256)
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(cast("list[str]", loads(text)))

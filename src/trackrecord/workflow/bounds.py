@@ -42,6 +42,7 @@ class ExpressionError(Exception):
     def cure(self) -> str:
         """What to write instead."""
         return self._cure
+
     def at(self, place: str) -> Self:
         """The same error, saying where it happened."""
         self.message = f"{place}: {self.message}"

@@ -1,7 +1,8 @@
 """Conditions: an expression, `{all|any|not: …}`, or `{field, operator, value}`; compiled once, asked many times.
 
-A condition gives true or false and nothing that merely counts as true. `field` is an expression, braces optional; `value`
-is a template, so a plain text in it is only text. A missing path is an error everywhere but under exists and not_exists.
+A condition gives true or false and nothing that merely counts as true. `field` is an expression, braces optional;
+`value` is a template, so a plain text in it is only text. A missing path is an error everywhere but under exists and
+not_exists, for which null is as good as missing.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Condition:
         """Whether it holds in a scope.
 
         Raises:
-            ExpressionError: a path is missing, a value is of the wrong kind (TypeMismatch when there is no order between
-                two), or the answer is neither true nor false.
+            ExpressionError: a path is missing, a value is of the wrong kind (TypeMismatch when two have no order), or
+                the answer is neither true nor false.
         """
         return self.run(scope, Meter(self.budget))
 

@@ -1,8 +1,8 @@
 """Expressions: Python-like text compiled once to functions that are bounded, and fast enough to run for every item.
 
-The tree is checked node by node against what is listed here; whatever is not listed is refused. There is no attribute of
-a Python object to reach, nothing to call but `functions`, and no loop, so a source of MAX_SOURCE_BYTES visits each of its
-few nodes at most once; what operators and functions walk over is counted by the meter.
+The tree is checked node by node against what is listed here; whatever is not listed is refused. There is no attribute
+of a Python object to reach, nothing to call but `functions`, and no loop: a source of MAX_SOURCE_BYTES visits each of
+its few nodes at most once, and what operators and functions walk over is counted by the meter.
 
 Values are plain JSON. There is no truthiness: `and`, `or`, `not`, `if` and conditions take true and false only.
 """
@@ -18,25 +18,22 @@ from trackrecord.canonical import Json
 from trackrecord.workflow import syntax, times
 from trackrecord.workflow.bounds import (
     MAX_DEPTH,
-    MAX_LIST,
     MAX_VALUES,
     VALUES_PER_VISIT,
     ExpressionError,
     Meter,
     MissingPath,
     TypeMismatch,
-    too_many,
 )
-from trackrecord.workflow.fields import near
 from trackrecord.workflow.functions import FUNCTIONS, Function
-from trackrecord.workflow.operators import ARITHMETIC, COMPARISONS, negated, negative, positive
-from trackrecord.workflow.paths import Key, Reference, look_up, walk
+from trackrecord.workflow.operators import ARITHMETIC, COMPARISONS, negated, negative, positive, section
+from trackrecord.workflow.paths import Reference, look_up, walk
 from trackrecord.workflow.patterns import compile_pattern
-from trackrecord.workflow.values import Evaluate, Scope, boolean, kind, number, shown
+from trackrecord.workflow.tree import WORDS, constant, function_name, plain, refused, usable
+from trackrecord.workflow.values import Evaluate, Scope, boolean, shown
 
 __all__ = ["Expression", "ExpressionError", "MissingPath", "TypeMismatch", "compile_expression"]
 
-_WORDS: Final[Mapping[str, Json]] = {"true": True, "false": False, "null": None}
 _UNARY: Final[Mapping[type[ast.unaryop], Callable[[Json], Json]]] = {
     ast.USub: negative,
     ast.UAdd: positive,
@@ -47,29 +44,7 @@ _SPECIAL: Final[Mapping[str, str]] = {
     "coalesce": "coalesce(a, b, …)",
     "now": "now()",
 }
-_REFUSED: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
-    ast.Pow: ("**", "Multiply instead."),
-    ast.LShift: ("<<", ""),
-    ast.RShift: (">>", ""),
-    ast.BitOr: ("|", "Write `or`, or call a function: len(value)."),
-    ast.BitAnd: ("&", "Write `and`."),
-    ast.BitXor: ("^", ""),
-    ast.MatMult: ("@", ""),
-    ast.Invert: ("~", "Write `not`."),
-    ast.Is: ("is", "Write `==`."),
-    ast.IsNot: ("is not", "Write `!=`."),
-    ast.Set: ("a set", 'Write a list, [a, b], or an object, {"key": value}. A reference needs no braces inside.'),
-    ast.Lambda: ("lambda", ""),
-    ast.ListComp: ("a comprehension", "Use a transform step: map or filter."),
-    ast.SetComp: ("a comprehension", "Use a transform step: map or filter."),
-    ast.DictComp: ("a comprehension", "Use a transform step: map or filter."),
-    ast.GeneratorExp: ("a comprehension", "Use a transform step: map or filter."),
-    ast.NamedExpr: (":=", "Write `==` to compare; bind names with `output`."),
-    ast.Starred: ("*", ""),
-    ast.Await: ("await", ""),
-    ast.Yield: ("yield", ""),
-    ast.YieldFrom: ("yield", ""),
-}
+_NAMES: Final = tuple(sorted((*FUNCTIONS, *_SPECIAL)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +83,8 @@ def compile_expression(source: str) -> Expression:
         run = compiler.compile(syntax.parse(source), 1)
     except ExpressionError as error:
         raise error.at(_named(source)) from None
+    except RecursionError:
+        raise ExpressionError(f"{_named(source)} is nested too deeply", "Split it over several steps.") from None
     is_plain = compiler.node_count == 1
     return Expression(
         source=source,
@@ -146,7 +123,7 @@ class _Compiler:
         self.node_count += 1
         if depth > MAX_DEPTH:
             raise ExpressionError(f"it is nested more than {MAX_DEPTH} deep", "Split it over several steps.")
-        reference = _plain(node)
+        reference = plain(node)
         if reference is not None:
             if len(reference.path) > MAX_DEPTH:
                 raise ExpressionError(f"a path is more than {MAX_DEPTH} long", "Split it over several steps.")
@@ -154,9 +131,9 @@ class _Compiler:
             return walk(reference)
         match node:
             case ast.Constant():
-                return _constant(node.value)
+                return _always(constant(node.value))
             case ast.Name():
-                return _constant(_WORDS[node.id])
+                return _always(WORDS[node.id])
             case ast.Attribute() | ast.Subscript():
                 return self._inside(node, depth)
             case ast.UnaryOp():
@@ -176,13 +153,13 @@ class _Compiler:
             case ast.Call():
                 return self._call(node, depth)
             case _:
-                raise _refused(node)
+                raise refused(node)
 
     def _inside(self, node: ast.Attribute | ast.Subscript, depth: int) -> Evaluate:
         base = self.compile(node.value, depth + 1)
         spelled = ast.unparse(node.value)
         if isinstance(node, ast.Attribute):
-            key = _usable(node.attr)
+            key = usable(node.attr)
             return lambda scope, meter: look_up(base(scope, meter), key, spelled)
         if isinstance(node.slice, ast.Slice):
             return self._slice(base, node.slice, spelled, depth)
@@ -190,41 +167,20 @@ class _Compiler:
         return lambda scope, meter: look_up(base(scope, meter), position(scope, meter), spelled)
 
     def _slice(self, base: Evaluate, node: ast.Slice, spelled: str, depth: int) -> Evaluate:
-        ends = [
-            _constant(None) if end is None else self.compile(end, depth + 1)
-            for end in (node.lower, node.upper, node.step)
-        ]
-
-        def cut(scope: Scope, meter: Meter) -> Json:
-            value = base(scope, meter)
-            if not isinstance(value, str | list):
-                raise ExpressionError(f"{spelled}[a:b] takes text or a list, not {kind(value)}")
-            given = [end(scope, meter) for end in ends]
-            wrong = next((end for end in given if end is not None and type(end) is not int), None)
-            if wrong is not None or given[2] == 0:
-                raise ExpressionError(f"{spelled}[a:b] takes whole numbers, not {shown(wrong or 0)}")
-            part = value[slice(*given)]
-            if isinstance(part, list):
-                if len(part) > MAX_LIST:
-                    too_many()
-                meter.spend(len(part))
-            else:
-                meter.spend_text(len(part))
-            return part
-
-        return cut
+        ends = [_always(None) if end is None else self.compile(end, depth + 1) for end in _ends(node)]
+        return lambda scope, meter: section(base(scope, meter), [end(scope, meter) for end in ends], spelled, meter)
 
     def _unary(self, node: ast.UnaryOp, depth: int) -> Evaluate:
         operate = _UNARY.get(type(node.op))
         if operate is None:
-            raise _refused(node.op)
+            raise refused(node.op)
         operand = self.compile(node.operand, depth + 1)
         return lambda scope, meter: operate(operand(scope, meter))
 
     def _binary(self, node: ast.BinOp, depth: int) -> Evaluate:
         operate = ARITHMETIC.get(type(node.op))
         if operate is None:
-            raise _refused(node.op)
+            raise refused(node.op)
         left, right = self.compile(node.left, depth + 1), self.compile(node.right, depth + 1)
         return lambda scope, meter: operate(left(scope, meter), right(scope, meter), meter)
 
@@ -244,7 +200,7 @@ class _Compiler:
     def _comparison(self, node: ast.Compare, depth: int) -> Evaluate:
         for op in node.ops:
             if type(op) not in COMPARISONS:
-                raise _refused(op)
+                raise refused(op)
         tests = [COMPARISONS[type(op)] for op in node.ops]
         first = self.compile(node.left, depth + 1)
         others = [self.compile(other, depth + 1) for other in node.comparators]
@@ -303,7 +259,7 @@ class _Compiler:
         return built
 
     def _call(self, node: ast.Call, depth: int) -> Evaluate:
-        name = _function_name(node)
+        name = function_name(node, _NAMES)
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise ExpressionError(f"{name}() takes its arguments by place", _usage(name))
         arguments = [self.compile(argument, depth + 1) for argument in node.args]
@@ -327,44 +283,12 @@ class _Compiler:
         return lambda scope, meter: times.now(scope)
 
 
-def _plain(node: ast.expr) -> Reference | None:
-    """The reference that a node is and nothing else; None when there is something to compute."""
-    path: list[Key] = []
-    while True:
-        if isinstance(node, ast.Attribute):
-            path.append(_usable(node.attr))
-        elif isinstance(node, ast.Subscript) and (key := _literal_key(node.slice)) is not None:
-            path.append(key)
-        else:
-            break
-        node = node.value
-    if not isinstance(node, ast.Name) or node.id in _WORDS:
-        return None
-    return Reference(_usable(node.id), tuple(reversed(path)))
+def _always(value: Json) -> Evaluate:
+    return lambda scope, meter: value
 
 
-def _literal_key(node: ast.expr) -> Key | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        position = _literal_key(node.operand)
-        return -position if isinstance(position, int) else None
-    value = node.value if isinstance(node, ast.Constant) else None
-    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
-
-
-def _usable(name: str) -> str:
-    if name.startswith("__"):
-        raise ExpressionError(f"{name!r} is not part of the expression language", f"A key is also written [{name!r}].")
-    return name
-
-
-def _constant(value: object) -> Evaluate:
-    if value is None or isinstance(value, bool | str):
-        constant: Json = value
-    elif isinstance(value, int | float):
-        constant = number(value)
-    else:
-        raise ExpressionError(f"{value!r} is not part of the expression language")
-    return lambda scope, meter: constant
+def _ends(node: ast.Slice) -> tuple[ast.expr | None, ast.expr | None, ast.expr | None]:
+    return node.lower, node.upper, node.step
 
 
 def _called(function: Function, arguments: Sequence[Evaluate]) -> Evaluate:
@@ -414,28 +338,5 @@ def _found(value: Evaluate) -> Evaluate:
     return found
 
 
-def _function_name(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute) and (node.func.attr in FUNCTIONS or node.func.attr in _SPECIAL):
-        inner = ast.unparse(node.func.value)
-        raise ExpressionError(f"values have no methods: .{node.func.attr}()", f"Write {node.func.attr}({inner}, …).")
-    if not isinstance(node.func, ast.Name):
-        raise ExpressionError(f"{ast.unparse(node.func)} is no function", f"Known: {', '.join(_names())}.")
-    name = node.func.id
-    if name not in FUNCTIONS and name not in _SPECIAL:
-        raise ExpressionError(f"there is no function {name!r}", near(name, _names()))
-    return name
-
-
-def _names() -> list[str]:
-    return sorted((*FUNCTIONS, *_SPECIAL))
-
-
 def _usage(name: str) -> str:
     return f"Write {_SPECIAL.get(name) or FUNCTIONS[name].usage}."
-
-
-def _refused(node: ast.AST) -> ExpressionError:
-    said, cure = _REFUSED.get(type(node), (type(node).__name__, ""))
-    return ExpressionError(f"{said} is not part of the expression language", cure)
-
-

@@ -100,7 +100,7 @@ def _round(meter: Meter, value: Json, digits: Json = None) -> Json:
     if digits is not None and (type(digits) is not int or abs(digits) > _MAX_DIGITS):
         raise ExpressionError(f"round() takes -{_MAX_DIGITS} to {_MAX_DIGITS} digits, not {shown(digits)}")
     try:
-        return number(round(cast("int | float", value), cast("int | None", digits)))
+        return number(round(cast("int | float", value), digits))
     except (OverflowError, ValueError):
         raise ExpressionError("the number would be too large", "Work with smaller numbers.") from None
 

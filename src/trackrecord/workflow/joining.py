@@ -1,7 +1,7 @@
-"""How two lists of objects become one: the rows whose keys are equal, side by side, and by choice those without a match.
+"""How two lists of objects become one: rows whose keys are equal, side by side, and by choice those without a match.
 
-Every row of the result has the same fields, null where there is nothing. A field that both sides have, and that they are
-not joined on, stays the left one's; the right one's is `right_<name>`. A key that is null matches nothing. Pure.
+Every row of the result has the same fields, null where there is nothing. A field that both sides have, and that they
+are not joined on, stays the left one's; the right one's is `right_<name>`. A key that is null matches nothing. Pure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Side:
 
 
 def joined(left: Side, right: Side, how: How, shared: Sequence[str], meter: Meter) -> Items:
-    """The rows of the left side in order, each with its matches in order; with `outer` the rest of the right side after.
+    """The rows of the left side in order, each with its matches; with `outer` the rest of the right side after them.
 
     Args:
         left, right: the two sides.

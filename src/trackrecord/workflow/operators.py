@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from trackrecord.canonical import Json
@@ -64,7 +64,9 @@ def _computed(compute: Callable[[Any, Any], Any], left: Json, right: Json) -> Js
     try:
         return number(compute(left, right))
     except ZeroDivisionError:
-        raise ExpressionError(f"{shown(left)} is divided by zero", "Test for zero first: a / b if b != 0 else 0.") from None
+        raise ExpressionError(
+            f"{shown(left)} is divided by zero", "Test for zero first: a / b if b != 0 else 0."
+        ) from None
     except OverflowError:
         raise ExpressionError("the number would be too large", "Work with smaller numbers.") from None
 
@@ -88,8 +90,8 @@ ARITHMETIC: Final[Mapping[type[ast.operator], Operate]] = {
     ast.Add: add,
     ast.Sub: _arithmetic("-", operator.sub),
     ast.Mult: multiply,
-    ast.Div: _arithmetic("/", operator.truediv),
-    ast.FloorDiv: _arithmetic("//", operator.floordiv),
+    ast.Div: _arithmetic("/", lambda left, right: left / right),
+    ast.FloorDiv: _arithmetic("//", lambda left, right: left // right),
     ast.Mod: _arithmetic("%", operator.mod),
 }
 
@@ -111,6 +113,31 @@ def positive(value: Json) -> Json:
 def negated(value: Json) -> Json:
     """The other boolean."""
     return not boolean(value, "what follows `not`")
+
+
+def section(value: Json, ends: Sequence[Json], spelled: str, meter: Meter) -> Json:
+    """The part of a text or list between two positions; `ends` are start, end and step, null where left out.
+
+    Raises:
+        ExpressionError: the value has no parts, or an end is no whole number; `spelled` is how the value is written.
+    """
+    if not isinstance(value, str | list):
+        raise ExpressionError(f"{spelled}[a:b] takes text or a list, not {shown(value)}")
+    wrong = next((end for end in ends if end is not None and type(end) is not int), 0 if ends[2] == 0 else None)
+    if wrong is not None:
+        raise ExpressionError(f"{spelled}[a:b] takes whole numbers, not {shown(wrong)}", "A step cannot be 0.")
+    place = slice(*cast("Sequence[int | None]", ends))
+    if isinstance(value, str):
+        text = value[place]
+        if len(text) > MAX_TEXT:
+            too_long()
+        meter.spend_text(len(text))
+        return text
+    entries = value[place]
+    if len(entries) > MAX_LIST:
+        too_many()
+    meter.spend(len(entries))
+    return entries
 
 
 def contains(container: Json, item: Json, meter: Meter) -> bool:

@@ -6,9 +6,10 @@ The walk is direct and does nothing else, because most templates are nothing but
 from __future__ import annotations
 
 import keyword
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from trackrecord.canonical import Json
 from trackrecord.workflow.bounds import ExpressionError, Meter, MissingPath
@@ -78,8 +79,8 @@ def _whole(root: str) -> Evaluate:
             value: Any = scope[root]
         except KeyError:
             raise _no_root(root, scope) from None
-        # the scopes around are seen through a chain of mappings; as a value of its own it is one object
-        return dict(value) if type(value) is not dict and isinstance(value, Mapping) else value
+        # `steps` and `vars` are a chain of mappings, the scopes around last; as a value of its own it is one object
+        return {**value} if isinstance(value, ChainMap) else value
 
     return whole
 
@@ -121,10 +122,10 @@ def _no_root(root: str, scope: Scope) -> MissingPath:
 def _nothing_at(base: Any, key: Key, spelled: str) -> MissingPath:
     forgive = "If it may be missing, write default(…, fallback)."
     if isinstance(base, Mapping):
-        known: Mapping[str, Json] = base
+        known = cast("Mapping[str, Json]", base)
         return MissingPath(f"{spelled} has no {key!r}", forgive, key=str(key), known=known.keys())
     if isinstance(base, list | str) and isinstance(key, int):
-        size: int = len(base)  # type: ignore[arg-type]  # of a list or text, as just seen
+        size = len(cast("str | list[Json]", base))
         what = "characters" if isinstance(base, str) else "entries"
         return MissingPath(f"{spelled} has {size:,} {what} and nothing at [{key}]", forgive)
     if isinstance(base, list):

@@ -1,4 +1,4 @@
-"""The operators of `{field, operator, value}` conditions: what each asks, and which constant values it cannot take. Pure.
+"""The operators of `{field, operator, value}` conditions: what each asks, and which values it cannot take. Pure.
 
 Equality, order and membership are those of expressions; see `values` and `operators`.
 """

@@ -14,7 +14,7 @@ from typing import Final
 from trackrecord.canonical import MAX_DEPTH, Json, dumps
 from trackrecord.workflow.bounds import MAX_VALUES, ExpressionError, Meter
 from trackrecord.workflow.expressions import Expression, compile_expression
-from trackrecord.workflow.paths import Reference as Reference
+from trackrecord.workflow.paths import Reference
 from trackrecord.workflow.syntax import closing
 from trackrecord.workflow.values import Evaluate, Scope, is_longer, text_of
 

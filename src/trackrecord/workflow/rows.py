@@ -41,7 +41,7 @@ def ordered(items: Items, keys: Sequence[Items], *, is_descending: bool) -> Item
     places = list(range(len(items)))
     for one in reversed(keys):
         known = [place for place in places if one[place] is not None]
-        sortable = column([one[place] for place in known], "sort")
+        sortable = column([one[place] for place in known], "the keys")
         by_place = dict(zip(known, sortable, strict=True))
         known.sort(key=by_place.__getitem__, reverse=is_descending)
         places = known + [place for place in places if one[place] is None]

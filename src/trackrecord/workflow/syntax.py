@@ -1,7 +1,8 @@
 """From the text of an expression to its tree: Python's own grammar, with the few liberties that data needs.
 
-Keys may be words of Python (`item.from`), a backslash that escapes nothing stays (`"\\d+"` is a pattern), line breaks are
-spaces. What would mean something else than it seems — comments, triple quotes, f-strings — is refused. Never evaluates.
+Keys may be words of Python (`item.from`), line breaks are spaces, and a backslash stays unless it begins one of the
+KEPT_ESCAPES, so that a pattern can be written as it is. What would mean something else than it seems — comments,
+triple quotes, f-strings — is refused. Never evaluates.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PIECE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
-_KEPT_ESCAPES: Final = "\\'\"ntrxu"
+KEPT_ESCAPES: Final = "\\'\"ntrxu"
 _BRACKET: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\[({]|}}|[\])}]""", re.DOTALL)
 _HINTS: Final = {
     "&&": "Write `and`.",
@@ -92,7 +93,7 @@ def _literal(prefix: str, text: str) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    return found[0] if found[1] in _KEPT_ESCAPES else f"\\{found[0]}"
+    return found[0] if found[1] in KEPT_ESCAPES else f"\\{found[0]}"
 
 
 def closing(text: str, start: int) -> int:

@@ -1,49 +1,45 @@
 """Transforms: plain data into plain data, by an operation and its options; compiled once, applied many times.
 
-`input` is a list, or a template that gives one. What is written per item sees `item` and `index` (from 0), in place of a
-loop's own. `by`, and wherever else a value of each item is asked for, is an expression with or without braces; a plain
-path like `price` or `user.age` is short for `item.price`, `item.user.age`.
+`input` is a list, or a template that gives one. What is written per item sees `item` and `index` (from 0), in place of
+a loop's own. A `by` is an expression, braces optional; a plain path like `price` or `user.age` is short for
+`item.price`, `item.user.age`. So is a `value` of map that is text without braces.
 
-| operation | options | gives |
-|---|---|---|
-| set | value: any template | the value |
-| select | input, also one object; fields: [name, …] or {name: by} | objects with these fields |
-| map | input; value: per item | a list of the values |
-| filter | input; condition: per item | the items for which it holds |
-| sort | input; by, or several (default: the item); order: asc, desc | the items, stable, null last |
-| group | input; by, or several | [{key, items, count}] in order of first appearance |
-| aggregate | input; values: {name: count} or {name: {sum: by}}; by, or several | an object, or one a group with its key |
-| deduplicate | input; by, or several (default: the item) | the first item of each |
-| flatten | input; depth (default 1) | one list of what is in the lists |
-| join | left; right; on: name, names or {left: by, right: by}; how: inner, left, outer | merged objects |
+    operation    options                                  gives
+    set          value: any template                      the value
+    select       input, also one object;                  objects with these fields, null where one has none
+                 fields: [name, …] or {name: by}
+    map          input; value: a template per item        the list of values
+    filter       input; condition: per item               the items for which it holds
+    sort         input; by, one or a list (the item);     the items, equal ones in their order, null last
+                 order: asc, desc
+    group        input; by, one or a list                 [{key, items, count}], by first appearance
+    aggregate    input; values: {name: count} or          an object; with `by` one for each group, and its key
+                 {name: {sum: by}}; by, one or a list
+    deduplicate  input; by, one or a list (the item)      the first item of each
+    flatten      input; depth (1)                         one list of what is in the lists
+    join         left; right; how: inner, left, outer;    merged objects, see `joining`
+                 on: name, names or {left: by, right: by}
 
-Never changes its input; entries are handed on, not copied. Place in the walk: compiled before step 1, applied in step 4.
+Never changes its input; entries are handed on, not copied. Place in the walk: compiled before step 1, applied in 4.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
 from trackrecord.canonical import Json, dumps
 from trackrecord.workflow import rows
-from trackrecord.workflow.bounds import MAX_DEPTH, MAX_LIST, ExpressionError, Meter, too_many
-from trackrecord.workflow.conditions import bare, compile_condition
-from trackrecord.workflow.expressions import compile_expression
+from trackrecord.workflow.bounds import MAX_DEPTH, ExpressionError, Meter
 from trackrecord.workflow.fields import describe, join, near
 from trackrecord.workflow.joining import How, Side, joined
-from trackrecord.workflow.paths import ROOTS, Reference
-from trackrecord.workflow.references import Template, compile_template
-from trackrecord.workflow.rows import Items
-from trackrecord.workflow.values import Evaluate, Scope, kind
+from trackrecord.workflow.options import Each, Reader, as_items
+from trackrecord.workflow.paths import Reference
+from trackrecord.workflow.rows import AGGREGATES, Items
+from trackrecord.workflow.values import Evaluate, Scope
 
 MAX_WORK: Final = 20_000_000
-_PATH: Final = re.compile(r"([^\W\d]\w*)(?:\.[^\W\d]\w*|\[-?\d+\])*")
-_PER_ITEM: Final = ("item", "index")
-_HOWS: Final = ("inner", "left", "outer")
-_ORDERS: Final = ("asc", "desc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,113 +81,214 @@ def compile_transform(operation: str, options: Mapping[str, Json]) -> Transform:
     known = _OPERATIONS.get(operation)
     if known is None:
         raise ExpressionError(f"there is no operation {operation!r}", near(operation, _OPERATIONS))
+    allowed = (*known.required, *known.optional)
     for name in options:
-        if name not in known.options:
-            raise ExpressionError(f"{operation} has no field {name!r}", near(name, known.options))
+        if name not in allowed:
+            raise ExpressionError(f"{operation} has no field {name!r}", near(name, allowed))
     for name in known.required:
-        if options.get(name) is None and not (operation == "set" and name in options):
+        if options.get(name) is None:
             raise ExpressionError(f"{name!r} is missing; {operation} needs it")
-    reader = _Reader(operation, options)
+    reader = Reader(options)
     run = known.compile(reader)
     return Transform(operation=operation, source=dumps(dict(options)), references=tuple(reader.references), run=run)
 
 
-@dataclass(frozen=True, slots=True)
-class _Each:
-    """Something worked out for every item."""
-
-    run: Evaluate
-    node_count: int
-
-    def values(self, items: Sequence[Json], scope: Scope, meter: Meter, made: Meter | None = None) -> Items:
-        """Its value for each item, in order; `made` counts what they hold."""
-        meter.spend(len(items) * self.node_count)
-        inside = dict(scope)
-        values: Items = []
-        for index, item in enumerate(items):
-            inside["item"] = item
-            inside["index"] = index
-            try:
-                value = self.run(inside, meter)
-            except ExpressionError as error:
-                raise error.at(f"item {index}") from None
-            if made is not None:
-                made.look(value)
-            values.append(value)
-        return values
+def _set(reader: Reader) -> Evaluate:
+    if "value" not in reader.options:
+        raise ExpressionError("'value' is missing; set needs it", "A value may also be null.")
+    return reader.template("value")
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Compiles the options of one transform, noting what they refer to outside of the items."""
+def _map(reader: Reader) -> Evaluate:
+    items, value = reader.items(), reader.value("value")
+    return lambda scope, meter: value.values(items(scope, meter), scope, meter, Meter())
 
-    operation: str
-    options: Mapping[str, Json]
-    references: dict[Reference, None] = field(default_factory=dict[Reference, None])
 
-    def input(self, name: str = "input", *, may_be_object: bool = False) -> Callable[[Scope, Meter], Items]:
-        """A function that gives the list an option stands for."""
-        given = self.options[name]
-        wanted = "a list or an object" if may_be_object else "a list"
-        if not isinstance(given, str | list) and not (may_be_object and isinstance(given, dict)):
-            raise ExpressionError(
-                f"{name!r} must be {wanted} or a reference to one, not {describe(given)}", "Write '{{ steps.<id>.data }}'."
-            )
-        if isinstance(given, str) and "{{" not in given:
-            raise ExpressionError(f"{name!r}: {given!r} is plain text, not a list", f"Write '{{{{ {given} }}}}'.")
-        template = self._noted(compile_template(given))
-        return lambda scope, meter: _items(template.run(scope, meter), name, wanted)
+def _filter(reader: Reader) -> Evaluate:
+    items, condition = reader.items(), reader.condition("condition")
 
-    def value(self, name: str) -> _Each:
-        """A template for every item; a text without braces is an expression, since it would be the same for all."""
-        given = self.options[name]
-        if isinstance(given, str) and "{{" not in given:
-            return self._expression(given)
-        template = self._noted(compile_template(given), _PER_ITEM)
-        return _Each(template.run, template.node_count)
+    def run(scope: Scope, meter: Meter) -> Json:
+        listed = items(scope, meter)
+        answers = condition.values(listed, scope, meter)
+        return [item for item, holds in zip(listed, answers, strict=True) if holds]
 
-    def condition(self, name: str) -> _Each:
-        """A condition for every item."""
-        condition = compile_condition(self.options[name])
-        self._note(condition.references, _PER_ITEM)
-        return _Each(condition.run, condition.node_count)
+    return run
 
-    def by(self, value: Json, place: str) -> _Each:
-        """An expression for every item, or a plain path inside of it."""
-        if not isinstance(value, str):
-            raise ExpressionError(f"{place!r} must be an expression, not {describe(value)}", f"Write {place}: price.")
+
+def _select(reader: Reader) -> Evaluate:
+    data, pick = reader.data("input"), _picker(reader)
+
+    def run(scope: Scope, meter: Meter) -> Json:
+        value = data(scope, meter)
+        if isinstance(value, dict):
+            return pick([value], scope, meter)[0]
+        return pick(as_items(value, "input"), scope, meter)
+
+    return run
+
+
+def _picker(reader: Reader) -> Callable[[Items, Scope, Meter], Items]:
+    fields = reader.options["fields"]
+    if isinstance(fields, list) and fields and all(isinstance(name, str) for name in fields):
+        names = [str(name) for name in fields]
+        return lambda items, scope, meter: rows.selected(rows.objects(items, "'input'"), names)
+    if not isinstance(fields, dict) or not fields:
+        raise ExpressionError(
+            f"'fields' must name fields, not {describe(fields)}", "Write [id, name], or {id: user.id}."
+        )
+    each = [(name, reader.by(value, join("fields", name))) for name, value in fields.items()]
+
+    def pick(items: Items, scope: Scope, meter: Meter) -> Items:
+        made = Meter()
+        columns = [value.values(items, scope, meter, made) for _, value in each]
+        return [{name: one[place] for (name, _), one in zip(each, columns, strict=True)} for place in range(len(items))]
+
+    return pick
+
+
+def _sort(reader: Reader) -> Evaluate:
+    items, keys = reader.items(), reader.keys("by")
+    is_descending = reader.word("order", ("asc", "desc")) == "desc"
+
+    def run(scope: Scope, meter: Meter) -> Json:
+        listed = items(scope, meter)
+        return rows.ordered(listed, [key.values(listed, scope, meter) for key in keys], is_descending=is_descending)
+
+    return run
+
+
+def _group(reader: Reader) -> Evaluate:
+    items, keys = reader.items(), reader.keys("by")
+
+    def run(scope: Scope, meter: Meter) -> Json:
+        listed = items(scope, meter)
+        return rows.grouped(listed, _keys(listed, keys, scope, meter), meter)
+
+    return run
+
+
+def _deduplicate(reader: Reader) -> Evaluate:
+    items, keys = reader.items(), reader.keys("by")
+
+    def run(scope: Scope, meter: Meter) -> Json:
+        listed = items(scope, meter)
+        return rows.distinct(listed, _keys(listed, keys, scope, meter), meter)
+
+    return run
+
+
+def _keys(items: Items, keys: Sequence[Each], scope: Scope, meter: Meter) -> Items:
+    """The key of each item: the one value, or the list of them when there are several."""
+    columns = [key.values(items, scope, meter, Meter()) for key in keys]
+    return columns[0] if len(columns) == 1 else [list(key) for key in zip(*columns, strict=True)]
+
+
+def _flatten(reader: Reader) -> Evaluate:
+    items, depth = reader.items(), reader.options.get("depth", 1)
+    if type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
+        raise ExpressionError(f"'depth' cannot be {describe(depth)}", f"Write 1 to {MAX_DEPTH}.")
+    return lambda scope, meter: rows.flattened(items(scope, meter), depth)
+
+
+def _aggregate(reader: Reader) -> Evaluate:
+    items, sums = reader.items(), _sums(reader)
+    keys = reader.keys("by") if reader.options.get("by") is not None else None
+    if keys is not None and any(name == "key" for name, _, _ in sums):
+        raise ExpressionError("'values' cannot hold 'key', which is the key of the group", "Take another name.")
+
+    def run(scope: Scope, meter: Meter) -> Json:
+        listed = items(scope, meter)
+        columns = [listed if value is None else value.values(listed, scope, meter) for _, _, value in sums]
+
+        def row(places: Sequence[int]) -> dict[str, Json]:
+            made: dict[str, Json] = {}
+            for (name, how, value), one in zip(sums, columns, strict=True):
+                try:
+                    made[name] = len(places) if value is None else AGGREGATES[how]([one[place] for place in places])
+                except ExpressionError as error:
+                    raise error.at(name) from None
+            return made
+
+        if keys is None:
+            return row(range(len(listed)))
+        values = _keys(listed, keys, scope, meter)
+        return [{"key": values[places[0]], **row(places)} for places in rows.buckets(values, meter)]
+
+    return run
+
+
+def _sums(reader: Reader) -> list[tuple[str, str, Each | None]]:
+    """Name, operation and what it is over of each value; None counts the items."""
+    given = reader.options["values"]
+    form = "Write {orders: count, total: {sum: price}}."
+    if not isinstance(given, dict) or not given:
+        raise ExpressionError(f"'values' must be a mapping of names, not {describe(given)}", form)
+    sums: list[tuple[str, str, Each | None]] = []
+    for name, value in given.items():
+        place = join("values", name)
+        if value == "count":
+            sums.append((name, "count", None))
+            continue
+        if not isinstance(value, dict) or len(value) != 1:
+            raise ExpressionError(f"{place!r} must be count, or one operation and what it is over", form)
+        how, over = next(iter(value.items()))
+        if how not in AGGREGATES:
+            raise ExpressionError(f"{place!r}: there is no {how!r}", near(how, AGGREGATES))
+        sums.append((name, how, reader.by(over, join(place, how))))
+    return sums
+
+
+def _join(reader: Reader) -> Evaluate:
+    left, right = reader.items("left"), reader.items("right")
+    how = cast("How", reader.word("how", ("inner", "left", "outer")))
+    left_by, right_by, shared = _on(reader)
+
+    def side(name: str, items: Items, keys: Sequence[Each], scope: Scope, meter: Meter) -> Side:
         try:
-            return self._expression(value)
+            columns = [key.values(items, scope, meter, Meter()) for key in keys]
         except ExpressionError as error:
-            raise error.at(place) from None
+            raise error.at(name) from None
+        return Side(rows=rows.objects(items, f"{name!r}"), keys=[list(key) for key in zip(*columns, strict=True)])
 
-    def several(self, name: str) -> list[_Each]:
-        """The expressions of an option that takes one or a list; the item itself when there is none."""
-        given = self.options.get(name)
-        if given is None:
-            return [self._expression("item")]
-        if isinstance(given, list) and given:
-            return [self.by(one, join(name, index)) for index, one in enumerate(given)]
-        return [self.by(given, name)]
+    def run(scope: Scope, meter: Meter) -> Json:
+        one = side("left", left(scope, meter), left_by, scope, meter)
+        other = side("right", right(scope, meter), right_by, scope, meter)
+        return joined(one, other, how, shared, Meter())
 
-    def word(self, name: str, words: Sequence[str]) -> str:
-        """One of a few words, the first by default."""
-        given = self.options.get(name, words[0])
-        if given not in words:
-            raise ExpressionError(f"{name!r} cannot be {describe(given)}", near(str(given), words))
-        return str(given)
+    return run
 
-    def _expression(self, source: str) -> _Each:
-        path = _PATH.fullmatch(source.strip())
-        if path is not None and path[1] not in ROOTS and path[1] not in ("true", "false", "null"):
-            source = f"item.{source.strip()}"
-        expression = compile_expression(bare(source))
-        self._note(expression.references, _PER_ITEM)
-        return _Each(expression.run, expression.node_count)
 
-    def _noted(self, template: Template, hidden: Sequence[str] = ()) -> Template:
-        self._note(template.references, hidden)
-        return template
+def _on(reader: Reader) -> tuple[list[Each], list[Each], list[str]]:
+    """What each side is joined on, and the fields of the same name in both."""
+    on = reader.options["on"]
+    if isinstance(on, dict):
+        if set(on) != {"left", "right"}:
+            raise ExpressionError("'on' must have left and right", "Write {left: user_id, right: id}, or one name.")
+        return [reader.key(on["left"], "on.left")], [reader.key(on["right"], "on.right")], []
+    keys = reader.keys("on")
+    names = [str(name).strip() for name in (on if isinstance(on, list) else [on])]
+    return keys, keys, [name for name in names if name.isidentifier()]
 
-    def _note(self, references: Sequence[Reference], hidden: Sequence[str]) -> None:
-        self.references.update(dict.fromkeys(one for one in references if one.root not in hidden))
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """An operation's compiler, the options it needs and those it may have."""
+
+    compile: Callable[[Reader], Evaluate]
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+_OPERATIONS: Final[Mapping[str, _Operation]] = {
+    "set": _Operation(_set, (), ("value",)),
+    "select": _Operation(_select, ("input", "fields")),
+    "map": _Operation(_map, ("input", "value")),
+    "filter": _Operation(_filter, ("input", "condition")),
+    "sort": _Operation(_sort, ("input",), ("by", "order")),
+    "group": _Operation(_group, ("input", "by")),
+    "aggregate": _Operation(_aggregate, ("input", "values"), ("by",)),
+    "deduplicate": _Operation(_deduplicate, ("input",), ("by",)),
+    "flatten": _Operation(_flatten, ("input",), ("depth",)),
+    "join": _Operation(_join, ("left", "right", "on"), ("how",)),
+}
+OPERATIONS: Final = tuple(_OPERATIONS)

@@ -170,9 +170,7 @@ def column(values: Sequence[Json], what: str) -> Sequence[Any]:
     if kinds == {str}:
         return values
     one = values[0]
-    odd = next(
-        (value for value in values if not isinstance(value, str | int | float) or isinstance(value, bool)), None
-    )
+    odd = next((value for value in values if not isinstance(value, str | int | float) or isinstance(value, bool)), None)
     text = next((value for value in values if isinstance(value, str) and as_number(value) is None), None)
     worst = text if odd is None and text is not None else odd
     partner = next((value for value in values if type(value) is not type(worst)), one)

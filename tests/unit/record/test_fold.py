@@ -15,7 +15,9 @@ from trackrecord.record.spans import Span, instance, path_key
 from trackrecord.record.usage import UNKNOWN, Usage
 
 
-def model(path: str, *, status: Any = "ok", tokens: tuple[int | None, int | None] | None = (10, 5), **more: Any) -> Span:
+def model(
+    path: str, *, status: Any = "ok", tokens: tuple[int | None, int | None] | None = (10, 5), **more: Any
+) -> Span:
     usage = UNKNOWN if tokens is None else Usage(input_tokens=tokens[0], output_tokens=tokens[1])
     given: dict[str, Any] = {"purpose": "work", "provider": "p", "model": "m", "usage": usage, **more}
     return Span(path=path, kind="model", status=status, epoch=1, start_us=0, duration_us=10, **given)
@@ -27,9 +29,7 @@ def tool(path: str, *, status: Any = "ok", start: int = 0, length: int = 10, **m
 
 
 def step(path: str, *, status: Any = "ok", step_type: str = "transform", **more: Any) -> Span:
-    return Span(
-        path=path, kind="step", status=status, epoch=1, start_us=0, duration_us=1, step_type=step_type, **more
-    )
+    return Span(path=path, kind="step", status=status, epoch=1, start_us=0, duration_us=1, step_type=step_type, **more)
 
 
 paths = st.lists(
@@ -57,12 +57,16 @@ def span_sets(draw: st.DrawFn) -> list[Span]:
         elif kind == "t":
             status = draw(st.sampled_from(["ok", "failed", "rejected", "unknown", "timed_out"]))
             start = draw(st.integers(0, 1000))
-            spans.append(tool(f"{path}/tool", status=status, start=start, length=draw(st.integers(0, 500)), attempt=attempt))
+            spans.append(
+                tool(f"{path}/tool", status=status, start=start, length=draw(st.integers(0, 500)), attempt=attempt)
+            )
         else:
             status = draw(st.sampled_from(["ok", "failed", "tolerated", "skipped", "cancelled"]))
             kind_of_step = draw(st.sampled_from(["transform", "loop", "map", "conditional", "parallel"]))
             spans.append(
-                step(f"{path}/s:z", status=status, step_type=kind_of_step, items=draw(st.integers(0, 9)), attempt=attempt)
+                step(
+                    f"{path}/s:z", status=status, step_type=kind_of_step, items=draw(st.integers(0, 9)), attempt=attempt
+                )
             )
     return spans
 

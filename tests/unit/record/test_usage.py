@@ -1,4 +1,4 @@
-"""Token figures of one attempt: what the provider said, or that nobody knows; never a guess and never a zero instead."""
+"""Token figures of one attempt: what the provider said, or that nobody knows; never a zero instead."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_sensible_usage_is_left_alone(usage: Usage) -> None:
     ],
 )
 def test_senseless_figures_are_unknown_and_kept_raw(said: Usage, expected: Usage) -> None:
-    """A model of somebody else's may say anything: the figures that make sense count, the others are told as they were."""
+    """Whatever a model of somebody else's says, figures that make sense count, and the others are told as they were."""
     assert expected == sensible(said)
     assert sensible(said) is not said
 

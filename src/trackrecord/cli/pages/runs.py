@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from trackrecord.cli.escape import line
@@ -29,7 +30,7 @@ _AGENTS: Final = (
     Column(title="runs", is_right=True),
     Column(title="completed", is_right=True),
     Column(title="last run", is_right=True),
-    Column(title="id", least=9),
+    Column(title="id"),
 )
 
 
@@ -55,7 +56,7 @@ def id_length(ids: Sequence[str]) -> int:
     """How much of each id tells it from all the others."""
     ordered = sorted(ids)
     longest = _LEAST_ID
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in pairwise(ordered):
         shared = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
         longest = max(longest, shared + 1)
     return longest
@@ -71,7 +72,7 @@ def agents_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
             count(row["run_count"]),
             percent(row["success_count"], row["run_count"]),
             age(row["last_run_at"], now) if row["last_run_at"] else UNKNOWN,
-            str(row["id"]),
+            str(row["id"])[:8],
         )
         for row in rows
     ]
