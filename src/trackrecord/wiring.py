@@ -24,7 +24,7 @@ from trackrecord.errors import BadInput
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
-from trackrecord.places import sqlite_path
+from trackrecord.places import data_folder, make_data_folder, sqlite_path
 from trackrecord.plugins.entry_points import BUILT_IN, load
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
@@ -92,6 +92,8 @@ class Trackrecord:
             StoreUnusable, SchemaTooNew: the database cannot be used.
         """
         if self._store is None:
+            if self._path.parent == data_folder():
+                make_data_folder()
             self._store = self._open_store(self._path)
             self._runner = self._made_runner(self._store)
             self._sweep = Sweep(self._runner)

@@ -155,6 +155,9 @@ TOOLS: dict[str, Conversation] = {
     "a result cut for the record": Conversation(
         replies=[asks(call("read_aloud", characters=5_000)), DONE], agent={"limits": {"tool_result_bytes": 1_000}}
     ),
+    "content no database takes": Conversation(
+        replies=[asks(call("turn_out_a_drawer"), call("mumble")), DONE], shows={"tool_calls_count": 2}
+    ),
     "calls that share an id": Conversation(
         replies=[asks({**LOOK, "id": "x"}, {**call("add", a=1, b=2), "id": "x"}), DONE], shows={"tool_calls_count": 2}
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,16 @@ class Desk:
         def read_aloud(characters: int) -> str:
             """Read a long text."""
             return "word " * (characters // 5)
+
+        @action(effect="read")
+        async def turn_out_a_drawer() -> dict[str, Any]:
+            """Give everything JSON cannot say."""
+            return {"nul": "a\x00b", "half": "\ud800", "nan": math.nan, "huge": 10**400, "raw": b"x", "set": {1}}
+
+        @action(effect="read")
+        async def mumble() -> str:
+            """Fail in words no database takes."""
+            raise ToolCallFailed("no\x00thing \udfff")
 
         @action(effect="read")
         async def shrug() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from trackrecord.canonical import Json
 from trackrecord.config import read_settings
 from trackrecord.context.protocols import Engine
 from trackrecord.context.run_context import RunContext
-from trackrecord.errors import BadInput, UnknownEngine, UnknownModel, UnknownRun
+from trackrecord.errors import BadInput, StoreUnusable, UnknownEngine, UnknownModel, UnknownRun
 from trackrecord.models.scripted import ScriptedModel
 from trackrecord.parity import Comparison, Finding, compare_runs
 from trackrecord.store.driver import driver
@@ -229,6 +229,19 @@ async def test_a_refused_run_is_refused(tmp_path: Path) -> None:
     nameless = agent_of(Conversation(replies=[], agent={"model": None}))
     with pytest.raises(UnknownModel):
         await opened(tmp_path / "runs.db").parity(nameless)
+
+
+async def test_sums_that_cannot_be_read_are_told_with_their_cure(tmp_path: Path) -> None:
+    """A database whose sums are damaged is no ground to compare on; the cure is named and nothing runs."""
+    path = tmp_path / "runs.db"
+    async with opened(path) as tr:
+        await tr.run(agent_of(), engine="agentkit")
+    connection = driver.connect(str(path), isolation_level=None)
+    connection.execute("UPDATE agent_intensity_metrics SET plugins_ever = '{'")
+    connection.close()
+    with pytest.raises(StoreUnusable, match="plugins_ever") as caught:
+        await opened(path).parity(agent_of())
+    assert "rebuild" in caught.value.cure
 
 
 # two runs that are there ------------------------------------------------------------------------------------------

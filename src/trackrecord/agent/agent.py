@@ -120,7 +120,7 @@ class Agent:
             for name, value in environment.items()
             if value is not None and name not in self.limits_given
         }
-        return replace(self, limits=replace(self.limits, **given)) if given else self  # type: ignore[arg-type]  # named and checked by the settings
+        return replace(self, limits=replace(self.limits, **given)) if given else self
 
 
 def _bytes(path: Path) -> bytes:

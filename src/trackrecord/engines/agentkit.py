@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from trackrecord.canonical import Json, clean, cut, dumps
 from trackrecord.context.run_context import Rejected, RunContext
 from trackrecord.engines.answers import read_answer
 from trackrecord.engines.prompts import repair_text, system_text, user_text
-from trackrecord.errors import InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, RunError, ToolFailed
+from trackrecord.engines.window import slide
+from trackrecord.errors import InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, ToolFailed
 from trackrecord.models.messages import Conversation, Message, ToolRequest, ToolSpec
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry, function_name
@@ -130,26 +130,11 @@ async def _call_all(
     agent: Agent, ctx: RunContext, toolbox: _Toolbox, turn: int, requests: Sequence[ToolRequest]
 ) -> list[_Called]:
     """The calls of one turn, at once but at most `max_parallel_tools`, results in the asked order."""
-    if len(requests) == 1:
-        return [await _call(agent, ctx, toolbox, f"turn:{turn}/call:1/tool", requests[0])]
-    gate = asyncio.Semaphore(agent.limits.max_parallel_tools)
 
-    async def one(place: int, request: ToolRequest) -> _Called:
-        async with gate:
-            return await _call(agent, ctx, toolbox, f"turn:{turn}/call:{place}/tool", request)
+    async def one(index: int) -> _Called:
+        return await _call(agent, ctx, toolbox, f"turn:{turn}/call:{index + 1}/tool", requests[index])
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(place, request)) for place, request in enumerate(requests, 1)]
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
-    return [task.result() for task in tasks]
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to go on with: the run's own ending before a fault of ours."""
-    endings = [error for error in errors.exceptions if isinstance(error, RunError)]
-    return endings[0] if endings else errors.exceptions[0]
+    return await slide(len(requests), agent.limits.max_parallel_tools, one)
 
 
 async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, relative: str, request: ToolRequest) -> _Called:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from trackrecord.canonical import Json, clean, loads
 from trackrecord.errors import BadInput, StoreUnusable
-from trackrecord.record.intensity import DeclaredDesign
+from trackrecord.record.intensity import DeclaredDesign, from_columns
 from trackrecord.record.record import TERMINAL, Record
 from trackrecord.record.recount import recount
 from trackrecord.record.rows import execution_data
@@ -101,9 +101,20 @@ class Footprint:
 
 
 def standing(reader: SqliteReader, agent_id: str, user_id: str) -> Standing:
-    """How the sums of an agent and a user stand now."""
+    """How the sums of an agent and a user stand now.
+
+    Raises:
+        StoreUnusable: the intensity row holds what no run would have written.
+    """
     stats = [row for row in reader.stats(agent_id) if row["user_id"] == user_id]
-    return Standing(stats=stats[0] if stats else None, intensity=reader.intensity(agent_id))
+    row = reader.intensity(agent_id)
+    try:
+        _ = row and from_columns(row)
+    except (KeyError, ValueError) as error:
+        raise StoreUnusable(
+            f"the sums of agent {agent_id} cannot be read: {error}", cure="`trackrecord rebuild` makes them anew."
+        ) from error
+    return Standing(stats=stats[0] if stats else None, intensity=row)
 
 
 def footprint(reader: SqliteReader, run: str, *, before: Standing | None = None) -> Footprint:

@@ -74,6 +74,8 @@ def walk(leaf: Leaf) -> Iterator[Leaf]:
     left, right = leaf.left, leaf.right
     if isinstance(left, dict) or isinstance(right, dict):
         if _can_be(left, dict) and _can_be(right, dict):
+            if left is None or right is None:
+                yield leaf
             yield from _walk_objects(leaf)
             return
     elif isinstance(left, list) and isinstance(right, list):
@@ -83,7 +85,7 @@ def walk(leaf: Leaf) -> Iterator[Leaf]:
 
 
 def _can_be(value: Value, kind: type) -> bool:
-    """An object may be null on the other side: then each of its keys is."""
+    """An object may be null on the other side: then it is, and so is each of its keys."""
     return value is None or isinstance(value, kind)
 
 

@@ -7,6 +7,7 @@ process; its unsafe actions only pretend, with an identifier derived from the ca
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -21,6 +22,7 @@ Priority = Literal["urgent", "high", "normal", "low"]
 Limit = Annotated[int, {"minimum": 1, "maximum": 100}, "most items to return"]
 
 _MAX_REMEMBERED: Final = 10_000
+_MOMENT_S: Final = 0.02
 
 _built = FunctionPlugin("demo", description="A small business with customers, tickets, leads and a service log.")
 _failures: OrderedDict[str, int] = OrderedDict()
@@ -51,7 +53,7 @@ async def classify_priority(subject: str, body: str = "", plan: str | None = Non
     """Judge how urgent a request is by its words; an enterprise plan raises it by one."""
     text = f"{subject}\n{body}".lower()
     ranks = [*(rank for rank, _ in PRIORITY_WORDS), "low"]
-    hits = [(rank, word) for rank, words in PRIORITY_WORDS for word in words if word in text]
+    hits = [(rank, word) for rank, words in PRIORITY_WORDS for word in words if _mentions(text, word)]
     rank, reason = hits[0] if hits else ("low", "")
     place = max(0, ranks.index(rank) - (plan == "enterprise"))
     return {"priority": ranks[place], "reason": f"mentions {reason!r}" if reason else "mentions nothing pressing"}
@@ -151,14 +153,23 @@ async def fail(message: str = "the demo was asked to fail", is_transient: bool =
 
 @_built.action(effect="read")
 async def flaky(call: Invocation, times: Annotated[int, {"minimum": 0, "maximum": 100}] = 1) -> dict[str, Json]:
-    """Fail for a passing reason this many times, then succeed: counted for each call by its idempotency key."""
+    """Fail for a passing reason this many times, then succeed: counted for each call by its idempotency key.
+
+    Asks to be tried again in a moment, so that the wait is the same every time.
+    """
     failed = _failures.pop(call.idempotency_key, 0)
     if failed < times:
         _failures[call.idempotency_key] = failed + 1
         if len(_failures) > _MAX_REMEMBERED:
             _failures.popitem(last=False)
-        raise ToolCallFailed(f"failed {failed + 1} of {times} times", is_transient=True)
+        message = f"failed {failed + 1} of {times} times"
+        raise ToolCallFailed(message, is_transient=True, retry_after_s=_MOMENT_S)
     return {"attempts": failed + 1}
+
+
+def _mentions(text: str, word: str) -> bool:
+    # whole words and their plural: "download" is no outage
+    return re.search(rf"\b{re.escape(word)}s?\b", text) is not None
 
 
 def _identifier(prefix: str, call: Invocation) -> str:

@@ -153,7 +153,7 @@ def left(connection: Connection, begun: Begun) -> LeftRun:
     *figures, plugins, design, definition, started_at = connection.execute(
         statements.SELECT_LEFT, (begun.tenant_id, begun.run_id)
     ).fetchone()
-    fields = dict(zip(statements.ORIGIN, figures, strict=True))
+    fields: dict[str, Any] = dict(zip(statements.ORIGIN, figures, strict=True))
     fields["runs_workflow"] = bool(fields["runs_workflow"])
     fields["plugins_required"] = tuple(cast("list[str]", canonical.loads(plugins)))
     return LeftRun(

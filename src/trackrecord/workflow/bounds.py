@@ -78,11 +78,12 @@ class Meter:
     for every CHARACTERS_PER_VALUE characters.
     """
 
-    __slots__ = ("_left", "_most")
+    __slots__ = ("_left", "_most", "_what")
 
-    def __init__(self, most: int = MAX_VALUES) -> None:
-        """Start with everything left."""
+    def __init__(self, most: int = MAX_VALUES, what: str = "this looks at") -> None:
+        """Start with everything left; `what` begins the message when it is used up."""
         self._left = self._most = most
+        self._what = what
 
     def spend(self, values: int) -> None:
         """Count so many values.
@@ -93,8 +94,7 @@ class Meter:
         self._left -= values
         if self._left < 0:
             raise ExpressionError(
-                f"this looks at more than {self._most:,} values, which is too much work",
-                "Work on less data, or split it over several steps.",
+                f"{self._what} more than {self._most:,} values", "Work on less data, or split it over several steps."
             )
 
     def spend_text(self, characters: int) -> None:
@@ -119,6 +119,16 @@ class Meter:
             elif isinstance(one, dict):
                 self.spend(len(one))
                 waiting.extend(one.values())
+
+
+def size() -> Meter:
+    """A meter for what a template or transform puts together, which may repeat large data many times."""
+    return Meter(what="the result holds")
+
+
+def too_deep() -> ExpressionError:
+    """The error for an expression whose parts are nested more than MAX_DEPTH deep."""
+    return ExpressionError(f"it is nested more than {MAX_DEPTH} deep", "Split it over several steps.")
 
 
 def too_long() -> Never:

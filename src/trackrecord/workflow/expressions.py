@@ -24,10 +24,11 @@ from trackrecord.workflow.bounds import (
     Meter,
     MissingPath,
     TypeMismatch,
+    too_deep,
 )
 from trackrecord.workflow.functions import FUNCTIONS, Function
 from trackrecord.workflow.operators import ARITHMETIC, COMPARISONS, negated, negative, positive, section
-from trackrecord.workflow.paths import Reference, look_up, walk
+from trackrecord.workflow.paths import Reference, glance, look_up, walk
 from trackrecord.workflow.patterns import compile_pattern
 from trackrecord.workflow.tree import WORDS, constant, function_name, plain, refused, usable
 from trackrecord.workflow.values import Evaluate, Scope, boolean, shown
@@ -44,6 +45,7 @@ _SPECIAL: Final[Mapping[str, str]] = {
     "coalesce": "coalesce(a, b, …)",
     "now": "now()",
 }
+_FALLBACK: Final = "Compare it, or write coalesce(a, b) for a fallback."
 _NAMES: Final = tuple(sorted((*FUNCTIONS, *_SPECIAL)))
 
 
@@ -84,7 +86,7 @@ def compile_expression(source: str) -> Expression:
     except ExpressionError as error:
         raise error.at(_named(source)) from None
     except RecursionError:
-        raise ExpressionError(f"{_named(source)} is nested too deeply", "Split it over several steps.") from None
+        raise too_deep().at(_named(source)) from None
     is_plain = compiler.node_count == 1
     return Expression(
         source=source,
@@ -122,11 +124,11 @@ class _Compiler:
         """The function that gives a node's value."""
         self.node_count += 1
         if depth > MAX_DEPTH:
-            raise ExpressionError(f"it is nested more than {MAX_DEPTH} deep", "Split it over several steps.")
+            raise too_deep()
         reference = plain(node)
         if reference is not None:
             if len(reference.path) > MAX_DEPTH:
-                raise ExpressionError(f"a path is more than {MAX_DEPTH} long", "Split it over several steps.")
+                raise too_deep()
             self.references[reference] = None
             return walk(reference)
         match node:
@@ -187,11 +189,11 @@ class _Compiler:
     def _junction(self, node: ast.BoolOp, depth: int) -> Evaluate:
         parts = [self.compile(part, depth + 1) for part in node.values]
         is_and = isinstance(node.op, ast.And)
-        what = "what stands beside `and`" if is_and else "what stands beside `or`"
+        what, cure = ("what stands beside `and`", "") if is_and else ("what stands beside `or`", _FALLBACK)
 
         def junction(scope: Scope, meter: Meter) -> Json:
             for part in parts:
-                if boolean(part(scope, meter), what) is not is_and:
+                if boolean(part(scope, meter), what, cure) is not is_and:
                     return not is_and
             return is_and
 
@@ -262,19 +264,31 @@ class _Compiler:
         name = function_name(node, _NAMES)
         if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise ExpressionError(f"{name}() takes its arguments by place", _usage(name))
+        if name in ("default", "coalesce"):
+            return self._forgiving(name, node.args, depth)
         arguments = [self.compile(argument, depth + 1) for argument in node.args]
         if name == "now":
             return self._now(arguments)
-        if name == "default":
-            return _default(arguments)
-        if name == "coalesce":
-            return _coalesce(arguments)
         function = FUNCTIONS[name]
         if len(arguments) < function.least or (function.most is not None and len(arguments) > function.most):
             raise ExpressionError(f"{name}() cannot take {len(arguments)} arguments", _usage(name))
         if name == "matches" and isinstance(node.args[1], ast.Constant) and isinstance(node.args[1].value, str):
             compile_pattern(node.args[1].value)  # a pattern that stands in the source is refused when it is saved
         return _called(function, arguments)
+
+    def _forgiving(self, name: str, nodes: Sequence[ast.expr], depth: int) -> Evaluate:
+        """`default` and `coalesce`: arguments in which a path may lead nowhere."""
+        if not nodes or (name == "default" and len(nodes) != 2):
+            raise ExpressionError(f"{name}() cannot take {len(nodes)} arguments", _usage(name))
+        last = self.compile(nodes[-1], depth + 1)
+        values = [self._found(node, depth + 1) for node in nodes[:-1]]
+        return _first(values, last if name == "default" else _or_null(last))
+
+    def _found(self, node: ast.expr, depth: int) -> Evaluate:
+        """The function that gives a node's value, or null when a path in it leads nowhere."""
+        value = self.compile(node, depth)
+        reference = plain(node)
+        return _or_null(value) if reference is None else glance(reference)
 
     def _now(self, arguments: Sequence[Evaluate]) -> Evaluate:
         if arguments:
@@ -299,36 +313,20 @@ def _called(function: Function, arguments: Sequence[Evaluate]) -> Evaluate:
     return lambda scope, meter: call(meter, *[argument(scope, meter) for argument in arguments])
 
 
-def _default(arguments: Sequence[Evaluate]) -> Evaluate:
-    if len(arguments) != 2:
-        raise ExpressionError(f"default() cannot take {len(arguments)} arguments", _usage("default"))
-    value, fallback = _found(arguments[0]), arguments[1]
+def _first(values: Sequence[Evaluate], last: Evaluate) -> Evaluate:
+    """The first value that is not null; the rest is not even worked out."""
 
-    def default(scope: Scope, meter: Meter) -> Json:
-        found = value(scope, meter)
-        return fallback(scope, meter) if found is None else found
-
-    return default
-
-
-def _coalesce(arguments: Sequence[Evaluate]) -> Evaluate:
-    if not arguments:
-        raise ExpressionError("coalesce() cannot take 0 arguments", _usage("coalesce"))
-    values = [_found(argument) for argument in arguments]
-
-    def coalesce(scope: Scope, meter: Meter) -> Json:
+    def first(scope: Scope, meter: Meter) -> Json:
         for value in values:
             found = value(scope, meter)
             if found is not None:
                 return found
-        return None
+        return last(scope, meter)
 
-    return coalesce
+    return first
 
 
-def _found(value: Evaluate) -> Evaluate:
-    """The value, or null when a path in it leads nowhere."""
-
+def _or_null(value: Evaluate) -> Evaluate:
     def found(scope: Scope, meter: Meter) -> Json:
         try:
             return value(scope, meter)

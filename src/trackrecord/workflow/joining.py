@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trackrecord.canonical import Json
-from trackrecord.workflow.bounds import MAX_LIST, ExpressionError, Meter, too_many
+from trackrecord.workflow.bounds import MAX_LIST, ExpressionError, Meter, size, too_many
 from trackrecord.workflow.rows import Items, Objects
 from trackrecord.workflow.values import identity
 
@@ -38,7 +38,7 @@ def joined(left: Side, right: Side, how: How, shared: Sequence[str], meter: Mete
         left, right: the two sides.
         how: `inner` keeps matches, `left` all of the left side as well, `outer` all of both.
         shared: fields that both sides are joined on, so that they stand in a row once.
-        meter: counts what the result holds.
+        meter: counts what is looked at.
 
     Raises:
         ExpressionError: the result would be too large, or a name would be needed twice.
@@ -49,11 +49,12 @@ def joined(left: Side, right: Side, how: How, shared: Sequence[str], meter: Mete
     by_key = _by_key(right, meter)
     matched: set[int] = set()
     result: Items = []
+    made = size()
 
     def keep(row: dict[str, Json]) -> None:
         if len(result) == MAX_LIST:
             too_many("the joined list")
-        meter.look(row)
+        made.look(row)
         result.append(row)
 
     for row, key in zip(left.rows, left.keys, strict=True):

@@ -67,6 +67,24 @@ def walk(reference: Reference) -> Evaluate:
     return walked
 
 
+def glance(reference: Reference) -> Evaluate:
+    """The same walk for where a missing path is forgiven; it gives null then, without saying why."""
+    root, path = reference.root, reference.path
+    if root == "now" or not path:
+        return walk(reference)
+
+    def glanced(scope: Scope, meter: Meter) -> Json:
+        try:
+            value: Any = scope[root]
+            for key in path:
+                value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+        return value
+
+    return glanced
+
+
 def _now(path: tuple[Key, ...]) -> Evaluate:
     if path:
         raise ExpressionError("`now` is text and has nothing inside", "Write `now`, or date(now) for the day.")
@@ -120,14 +138,14 @@ def _no_root(root: str, scope: Scope) -> MissingPath:
 
 
 def _nothing_at(base: Any, key: Key, spelled: str) -> MissingPath:
-    forgive = "If it may be missing, write default(…, fallback)."
+    forgiven = f"If it may be missing, write default({spelled}{_written(key)}, …)."
     if isinstance(base, Mapping):
         known = cast("Mapping[str, Json]", base)
-        return MissingPath(f"{spelled} has no {key!r}", forgive, key=str(key), known=known.keys())
+        return MissingPath(f"{spelled} has no {key!r}", forgiven, key=str(key), known=known.keys())
     if isinstance(base, list | str) and isinstance(key, int):
         size = len(cast("str | list[Json]", base))
         what = "characters" if isinstance(base, str) else "entries"
-        return MissingPath(f"{spelled} has {size:,} {what} and nothing at [{key}]", forgive)
+        return MissingPath(f"{spelled} has {size:,} {what} and nothing at [{key}]", forgiven)
     if isinstance(base, list):
         return MissingPath(f"{spelled} is a list and has no {key!r}", f"Take one entry of it, like {spelled}[0].")
-    return MissingPath(f"{spelled} is {kind(base)} and has no {key!r}", forgive)
+    return MissingPath(f"{spelled} is {kind(base)} and has no {key!r}", forgiven)

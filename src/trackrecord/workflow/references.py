@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trackrecord.canonical import MAX_DEPTH, Json, dumps
-from trackrecord.workflow.bounds import MAX_VALUES, ExpressionError, Meter
+from trackrecord.workflow.bounds import MAX_VALUES, ExpressionError, Meter, size
 from trackrecord.workflow.expressions import Expression, compile_expression
 from trackrecord.workflow.paths import Reference
 from trackrecord.workflow.syntax import closing
 from trackrecord.workflow.values import Evaluate, Scope, is_longer, text_of
 
 MAX_RENDERED: Final = 4 * 2**20
+_IDLE: Final = Meter(0)  # of templates that only look things up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Template:
         source: as it was written; canonical JSON when it was no text.
         references: everything its expressions look at, in order, each once.
         run: fills it in, counting on a meter.
-        budget: how many values filling it in may walk over.
+        budget: how many values filling it in may walk over; 0 when it only looks things up.
         node_count: how many values and nodes of expressions it is made of.
         is_constant: whether there is no expression in it.
     """
@@ -50,7 +51,7 @@ class Template:
         Raises:
             ExpressionError: a path is missing, a value is of the wrong kind, or the result is too large.
         """
-        return self.run(scope, Meter(self.budget))
+        return self.run(scope, Meter(self.budget) if self.budget else _IDLE)
 
 
 def compile_template(value: Json) -> Template:
@@ -67,7 +68,7 @@ def compile_template(value: Json) -> Template:
         source=value if isinstance(value, str) else dumps(value),
         references=tuple(compiler.references),
         run=run,
-        budget=MAX_VALUES * max(1, compiler.expression_count),
+        budget=MAX_VALUES * compiler.computed_count,
         node_count=compiler.node_count,
         is_constant=compiler.expression_count == 0,
     )
@@ -79,6 +80,7 @@ class _Compiler:
 
     references: dict[Reference, None] = field(default_factory=dict[Reference, None])
     expression_count: int = 0
+    computed_count: int = 0
     node_count: int = 0
 
     def compile(self, value: Json, depth: int) -> Evaluate:
@@ -89,9 +91,15 @@ class _Compiler:
             return _same(value)
         if depth == 0:
             raise ExpressionError(f"the value is nested more than {MAX_DEPTH} deep", "Flatten it.")
-        if isinstance(value, list):
-            entries = [self.compile(entry, depth - 1) for entry in value]
-            return lambda scope, meter: [entry(scope, meter) for entry in entries]
+        before = self.expression_count
+        made = self._list(value, depth) if isinstance(value, list) else self._mapping(value, depth)
+        return _copied(value) if self.expression_count == before else made
+
+    def _list(self, value: list[Json], depth: int) -> Evaluate:
+        entries = [self.compile(entry, depth - 1) for entry in value]
+        return lambda scope, meter: [entry(scope, meter) for entry in entries]
+
+    def _mapping(self, value: dict[str, Json], depth: int) -> Evaluate:
         items = [(key, self.compile(item, depth - 1)) for key, item in value.items()]
         return lambda scope, meter: {key: item(scope, meter) for key, item in items}
 
@@ -113,6 +121,7 @@ class _Compiler:
         expression = compile_expression(source)
         self.references.update(dict.fromkeys(expression.references))
         self.expression_count += 1
+        self.computed_count += expression.node_count > 1
         self.node_count += expression.node_count
         return expression
 
@@ -121,15 +130,29 @@ def _same(value: Json) -> Evaluate:
     return lambda scope, meter: value
 
 
+def _copied(value: Json) -> Evaluate:
+    """What is always the same is copied whole: neither the definition nor another run may change with it."""
+    kept = _copy(value)
+    return lambda scope, meter: _copy(kept)
+
+
+def _copy(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_copy(item) if isinstance(item, list | dict) else item for item in value]
+    if isinstance(value, dict):
+        return {key: _copy(item) if isinstance(item, list | dict) else item for key, item in value.items()}
+    return value
+
+
 def _joined(parts: list[str | Evaluate]) -> Evaluate:
     def joined(scope: Scope, meter: Meter) -> Json:
         texts: list[str] = []
-        size = 0
+        left = MAX_RENDERED
         for part in parts:
-            text = part if isinstance(part, str) else _embedded(part(scope, meter), MAX_RENDERED - size)
-            size += len(text)
+            text = part if isinstance(part, str) else _embedded(part(scope, meter), left)
+            left -= len(text)
             texts.append(text)
-        if size > MAX_RENDERED:
+        if left < 0:
             raise _too_large()
         return "".join(texts)
 
@@ -137,15 +160,9 @@ def _joined(parts: list[str | Evaluate]) -> Evaluate:
 
 
 def _embedded(value: Json, most: int) -> str:
-    if isinstance(value, str):
-        return value if len(value) <= most else _refuse()
-    if isinstance(value, list | dict) and is_longer(value, most):
+    if isinstance(value, str | list | dict) and is_longer(value, most):
         raise _too_large()
     return text_of(value)
-
-
-def _refuse() -> str:
-    raise _too_large()
 
 
 def _too_large() -> ExpressionError:
@@ -157,7 +174,7 @@ def _measured(run: Callable[[Scope, Meter], Json]) -> Evaluate:
 
     def measured(scope: Scope, meter: Meter) -> Json:
         value = run(scope, meter)
-        Meter().look(value)
+        size().look(value)
         return value
 
     return measured

@@ -12,7 +12,7 @@ import keyword
 import re
 from typing import Final
 
-from trackrecord.workflow.bounds import MAX_SOURCE_BYTES, ExpressionError
+from trackrecord.workflow.bounds import MAX_SOURCE_BYTES, ExpressionError, too_deep
 
 _KEYWORDS: Final = "|".join(keyword.kwlist)
 _PIECE: Final = re.compile(
@@ -63,7 +63,7 @@ def parse(source: str) -> ast.expr:
         cure = next((cure for sign, cure in _HINTS.items() if sign in text), "")
         raise ExpressionError(f"cannot be read: {said}", cure) from None
     except (RecursionError, MemoryError):
-        raise ExpressionError("cannot be read: it is nested too deeply", "Split it over several steps.") from None
+        raise too_deep() from None
 
 
 def _pythonic(found: re.Match[str]) -> str:

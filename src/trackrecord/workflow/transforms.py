@@ -31,7 +31,7 @@ from typing import Final, cast
 
 from trackrecord.canonical import Json, dumps
 from trackrecord.workflow import rows
-from trackrecord.workflow.bounds import MAX_DEPTH, ExpressionError, Meter
+from trackrecord.workflow.bounds import MAX_DEPTH, ExpressionError, Meter, size
 from trackrecord.workflow.fields import describe, join, near
 from trackrecord.workflow.joining import How, Side, joined
 from trackrecord.workflow.options import Each, Reader, as_items
@@ -101,7 +101,7 @@ def _set(reader: Reader) -> Evaluate:
 
 def _map(reader: Reader) -> Evaluate:
     items, value = reader.items(), reader.value("value")
-    return lambda scope, meter: value.values(items(scope, meter), scope, meter, Meter())
+    return lambda scope, meter: value.values(items(scope, meter), scope, meter, size())
 
 
 def _filter(reader: Reader) -> Evaluate:
@@ -139,7 +139,7 @@ def _picker(reader: Reader) -> Callable[[Items, Scope, Meter], Items]:
     each = [(name, reader.by(value, join("fields", name))) for name, value in fields.items()]
 
     def pick(items: Items, scope: Scope, meter: Meter) -> Items:
-        made = Meter()
+        made = size()
         columns = [value.values(items, scope, meter, made) for _, value in each]
         return [{name: one[place] for (name, _), one in zip(each, columns, strict=True)} for place in range(len(items))]
 
@@ -179,7 +179,7 @@ def _deduplicate(reader: Reader) -> Evaluate:
 
 def _keys(items: Items, keys: Sequence[Each], scope: Scope, meter: Meter) -> Items:
     """The key of each item: the one value, or the list of them when there are several."""
-    columns = [key.values(items, scope, meter, Meter()) for key in keys]
+    columns = [key.values(items, scope, meter, size()) for key in keys]
     return columns[0] if len(columns) == 1 else [list(key) for key in zip(*columns, strict=True)]
 
 
@@ -245,7 +245,7 @@ def _join(reader: Reader) -> Evaluate:
 
     def side(name: str, items: Items, keys: Sequence[Each], scope: Scope, meter: Meter) -> Side:
         try:
-            columns = [key.values(items, scope, meter, Meter()) for key in keys]
+            columns = [key.values(items, scope, meter, size()) for key in keys]
         except ExpressionError as error:
             raise error.at(name) from None
         return Side(rows=rows.objects(items, f"{name!r}"), keys=[list(key) for key in zip(*columns, strict=True)])
@@ -253,7 +253,7 @@ def _join(reader: Reader) -> Evaluate:
     def run(scope: Scope, meter: Meter) -> Json:
         one = side("left", left(scope, meter), left_by, scope, meter)
         other = side("right", right(scope, meter), right_by, scope, meter)
-        return joined(one, other, how, shared, Meter())
+        return joined(one, other, how, shared, meter)
 
     return run
 

@@ -52,7 +52,7 @@ def is_number(value: Json) -> bool:
     return type(value) in NUMBERS
 
 
-def boolean(value: Json, what: str) -> bool:
+def boolean(value: Json, what: str, cure: str = "") -> bool:
     """The value of a test. There is no truthiness: nothing but true and false passes.
 
     Raises:
@@ -60,7 +60,7 @@ def boolean(value: Json, what: str) -> bool:
     """
     if value is True or value is False:
         return value
-    raise ExpressionError(f"{what} must be true or false, not {shown(value)}", _test_cure(value))
+    raise ExpressionError(f"{what} must be true or false, not {shown(value)}", cure or _test_cure(value))
 
 
 def _test_cure(value: Json) -> str:

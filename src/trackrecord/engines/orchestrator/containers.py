@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trackrecord.canonical import Json, clean
 from trackrecord.context.step import StepScope
 from trackrecord.engines.orchestrator.place import Place
-from trackrecord.engines.orchestrator.window import slide
+from trackrecord.engines.window import slide
 from trackrecord.errors import LimitReached, RunError, StepFailed
 from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import MAX_ITEMS, ConditionalBody, LoopBody, MapBody, ParallelBody, Step, StepList
@@ -76,12 +76,13 @@ async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: S
     if len(items) > MAX_ITEMS:
         raise _too_many(place, step, f"{len(items):,} items", MAX_ITEMS)
     errors: dict[int, Json] = {}
+    inside = place.tolerant() if body.on_item_error == "collect" else place
     span.items = 0
 
     async def one(index: int) -> Json:
         span.items = (span.items or 0) + 1
         try:
-            return await _body(place, f"{segment}/i:{index + 1}", body.steps, _bound(body.as_, items[index], index))
+            return await _body(inside, f"{segment}/i:{index + 1}", body.steps, _bound(body.as_, items[index], index))
         except RunError as error:
             if body.on_item_error == "fail" or not error.is_tolerable:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from trackrecord.agent import Agent
@@ -39,6 +39,7 @@ class Place:
         steps: results of this scope's steps and of those around it, by id.
         names: values bound by `output`, of this scope and those around it.
         run_list: runs a list of steps at a place and gives the last step's data.
+        is_tolerant: whether a step around accepts what fails in here, so that it is tolerated and not failed.
     """
 
     ctx: RunContext
@@ -50,6 +51,11 @@ class Place:
     names: ChainMap[str, Json]
     run_list: RunList
     pulse: Pulse = field(default_factory=Pulse)
+    is_tolerant: bool = False
+
+    def tolerant(self) -> Place:
+        """The same place, where whatever fails is accepted further up."""
+        return self if self.is_tolerant else replace(self, is_tolerant=True)
 
     def below(self, segments: str, bound: Mapping[str, object] | None = None) -> Place:
         """The scope of a body: sees everything here, what it adds stays inside."""
@@ -66,6 +72,7 @@ class Place:
             names,
             self.run_list,
             self.pulse,
+            self.is_tolerant,
         )
 
     def at(self, segments: str) -> Place:
@@ -80,6 +87,7 @@ class Place:
             self.names,
             self.run_list,
             self.pulse,
+            self.is_tolerant,
         )
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from trackrecord.canonical import Json
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.engines.orchestrator.stepping import run_step
-from trackrecord.engines.orchestrator.window import first
+from trackrecord.engines.window import first
 from trackrecord.workflow.steps import Step, StepList
 
 

@@ -74,7 +74,8 @@ async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple
         if not error.is_tolerable:
             raise
         span.error = error
-        span.status = "failed" if step.on_error == "fail" or _is_retried(step, error, attempt) else "tolerated"
+        is_accepted = step.on_error != "fail" or place.is_tolerant
+        span.status = "tolerated" if is_accepted and not _is_retried(step, error, attempt) else "failed"
         return None, error
 
 
@@ -82,12 +83,13 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
     segment = f"s:{step.id}" if attempt == 1 else f"s:{step.id}/try:{attempt}"
     has_timer = step.timeout_ms is not None and step.type not in _EFFECT_STEPS
     timer = asyncio.timeout((step.timeout_ms or 0) / 1000) if has_timer else None
+    inside = place if step.on_error == "fail" else place.tolerant()
     try:
         if timer is None:
-            data = await run_body(place, step, segment, span)
+            data = await run_body(inside, step, segment, span)
         else:
             async with timer:
-                data = await run_body(place, step, segment, span)
+                data = await run_body(inside, step, segment, span)
     except ExpressionError as error:
         raise _own_failure(place, step, error) from None
     except TimeoutError:

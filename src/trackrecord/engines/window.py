@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from trackrecord.errors import RunError
 
@@ -44,7 +44,8 @@ def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error to go on with: one that nothing may tolerate, else the run's own, else any."""
     flat: list[BaseException] = []
     for error in errors.exceptions:
-        flat.append(first(error) if isinstance(error, BaseExceptionGroup) else error)
+        is_group = isinstance(error, BaseExceptionGroup)
+        flat.append(first(cast("BaseExceptionGroup[BaseException]", error)) if is_group else error)
     endings = [error for error in flat if isinstance(error, RunError)]
     final = [error for error in endings if not error.is_tolerable]
     return (final or endings or flat)[0]
