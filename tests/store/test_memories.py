@@ -61,3 +61,17 @@ async def test_remembering_again_adds_nothing(store: SqliteStore, path: Path) ->
             runs.TENANT, runs.AGENT, runs.USER, memory("fact", "once"), run_id=run.run_id, path="remember:1"
         )
     assert 1 == runs.count(path, "user_memories")
+
+
+async def test_recall_reads_no_more_summaries_than_it_may_take(store: SqliteStore) -> None:
+    """However many runs an agent has had, the newest five summaries are read, and patterns are not pushed out."""
+    first = runs.origin()
+    await store.accept(runs.accepted(first))
+    others = [memory("pattern", "asks in the morning"), *(memory("summary", f"run {count}") for count in range(9))]
+    for place, each in enumerate(others):
+        await store.memory.remember(
+            runs.TENANT, runs.AGENT, runs.USER, each, run_id=first.run_id, path=f"remember:{place}"
+        )
+    found = await store.memory.entries(runs.TENANT, runs.AGENT, runs.USER, before=LATER)
+    expected = [f"run {count}" for count in (8, 7, 6, 5, 4)] + ["asks in the morning"]
+    assert expected == [entry.text for entry in found]

@@ -91,6 +91,11 @@ async def begun(store: SqliteStore, made: Made) -> Begun:
     return await store.begin(made.origin.tenant_id, made.run_id)
 
 
+def begun_origin(made: Made, begin: Begun) -> Origin:
+    """Who and what it is, with its first start."""
+    return replace(made.origin, now=begin.now)
+
+
 async def leave(store: SqliteStore, made: Made) -> None:
     """A whole run: its spans in the journal, its record in the terminal transaction."""
     begin = await begun(store, made)
@@ -100,7 +105,7 @@ async def leave(store: SqliteStore, made: Made) -> None:
         journal.append(None, runs.checkpoint(span, "started"))
         journal.append(span, None if span.kind == "step" else done)
     epoch = epoch_span(begin)
-    record = close(made.origin, made.ending, fold([*made.spans, epoch]), begin.epoch)
+    record = close(begun_origin(made, begin), made.ending, fold([*made.spans, epoch]), begin.epoch)
     assert await store.finish(finished(record, made.agent, begin, (epoch,), REDACTOR))
 
 
@@ -127,7 +132,7 @@ async def abandon(store: SqliteStore, path: Path, made: Made) -> None:
     runs.expire_lease(path, made.run_id)
     again = await store.begin(made.origin.tenant_id, made.run_id)
     lost = (*lost_spans(again.spans, again.checkpoints, again.epoch, begin.began_at), epoch_span(again))
-    record = close(replace(made.origin, now=again.now), ABANDONED, fold((*again.spans, *lost)), again.epoch)
+    record = close(begun_origin(made, again), ABANDONED, fold((*again.spans, *lost)), again.epoch)
     assert await store.finish(finished(record, made.agent, again, lost, REDACTOR))
 
 
@@ -136,7 +141,7 @@ async def cut(store: SqliteStore, made: Made) -> None:
     begin = await begun(store, made)
     journal = store.journal(begin, "async")
     good, bad, epoch = runs.model_span(1), runs.tool_span(1, plugin="\ud800"), epoch_span(begin)
-    record = close(made.origin, made.ending, fold([good, runs.tool_span(1), epoch]), begin.epoch)
+    record = close(begun_origin(made, begin), made.ending, fold([good, runs.tool_span(1), epoch]), begin.epoch)
     with runs.writer_held(store):
         journal.append(good, None)
         journal.append(bad, None)

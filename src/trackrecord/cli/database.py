@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trackrecord.places import database_url, named_database, sqlite_path
 from trackrecord.store.reader import SqliteReader
+
+if TYPE_CHECKING:
+    from trackrecord.record.intensity import IntensitySettings
 
 
 def url_of(named: str | None) -> str:
@@ -29,3 +33,15 @@ def reader_of(named: str | None) -> SqliteReader:
         StoreUnusable, SchemaTooNew: there is none, or it cannot be read.
     """
     return SqliteReader(path_of(named))
+
+
+def scoring() -> IntensitySettings:
+    """The ranges and weights this installation scores by.
+
+    Raises:
+        BadSettings: a setting cannot be used.
+    """
+    from trackrecord.config import read_settings  # pydantic: only what scores anew needs the settings
+    from trackrecord.record.intensity import IntensitySettings
+
+    return IntensitySettings.from_mapping(read_settings().intensity)

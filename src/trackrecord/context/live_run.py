@@ -138,8 +138,8 @@ class LiveRun:
         self._settle_clock()
 
     def _settle_clock(self) -> None:
-        if self.timeout is None:
-            return
+        if self.timeout is None or (self._waiting == 0 and self._remaining_s is None):
+            return  # the second is so in a run that never waits
         is_idle = self._waiting > 0 and self._working == 0
         clock = asyncio.get_running_loop().time
         if is_idle and self._remaining_s is None:

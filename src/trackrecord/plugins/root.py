@@ -77,7 +77,7 @@ def _failure(path: str, error: OSError, *, was_sent: bool) -> ToolCallFailed:
     if error.errno == errno.ELOOP:
         return refused(path, "leads through a symbolic link; links are not followed")
     if error.errno == errno.ENOENT:
-        return refused(path, "does not exist")
+        return refused(path, "does not exist in the plugin's folder, which TRACKRECORD_FILES_ROOT names")
     if error.errno == errno.ENOTDIR:
         return refused(path, "leads through something that is not a folder, or through a symbolic link")
     reason = os.strerror(error.errno) if error.errno is not None else type(error).__name__

@@ -21,6 +21,9 @@ from trackrecord.record.measures import (
 )
 from trackrecord.record.spans import EFFECT_KINDS, Span, instance, path_key
 
+_Interval = tuple[int, int, int]
+"""Epoch, start, end."""
+
 _DECISIONS = frozenset({"conditional", "switch"})
 _PARALLEL = frozenset({"parallel", "map"})
 
@@ -92,7 +95,8 @@ class Tally:
     _parallel: int = 0
     _memory: MemoryUse = field(default_factory=MemoryUse)
     _recall_attempt: int = 0
-    _waited_us: int = 0
+    _waits: list[_Interval] = field(default_factory=list[_Interval])
+    _busy: list[_Interval] = field(default_factory=list[_Interval])
     _epochs: list[Span] = field(default_factory=list[Span])
 
     @property
@@ -114,6 +118,8 @@ class Tally:
             self._interrupted.add((span.path, span.attempt))
         elif span.status == "unknown":
             self._unknown += 1
+        if span.kind in EFFECT_KINDS and span.kind != "wait":
+            self._busy.append(_interval(span))
         match span.kind:
             case "model":
                 self._add_model(span)
@@ -124,7 +130,7 @@ class Tally:
             case "recall" if span.attempt >= self._recall_attempt:
                 self._memory, self._recall_attempt = _memory_of(span), span.attempt
             case "wait":
-                self._waited_us += span.duration_us
+                self._waits.append(_interval(span))
             case "epoch":
                 self._epochs.append(span)
             case _:
@@ -153,7 +159,7 @@ class Tally:
             unknown_count=self._unknown,
             tool_calls_count=len(called),
             tool_calls_rejected_count=len(self._tools) - len(called),
-            tool_orchestration_us=_covered_us(span for spans in called for span in spans),
+            tool_orchestration_us=_covered_us(_interval(span) for spans in called for span in spans),
             tool_calls=tools,
             plugins_used=tuple(sorted({span.plugin for spans in called for span in spans if span.plugin})),
             models=self._model_uses(),
@@ -163,7 +169,7 @@ class Tally:
             executed=self._executed(),
             memory=self._memory,
             duration_us=_elapsed_us(self._epochs),
-            waited_us=self._waited_us,
+            waited_us=_covered_us([*self._busy, *self._waits]) - _covered_us(self._busy) if self._waits else 0,
             usage_complete=self._incomplete_calls == 0,
             span_count=self.span_count,
         )
@@ -184,11 +190,17 @@ class Tally:
         if is_work and span.status == "ok":
             self._turns += 1
         key = path_key(span.path)
-        provider, model = span.provider or "", span.model or ""
-        use = self._models.setdefault((provider, model, span.responded_model), _ModelSum(key))
+        name = (span.provider or "", span.model or "")
+        asked = (*name, span.responded_model)
+        use = self._models.get(asked)
+        if use is None:
+            use = self._models[asked] = _ModelSum(key)
         use.add(span, key)
         if is_work:
-            self._work.setdefault((provider, model), _ModelSum(key)).add(span, key)
+            work = self._work.get(name)
+            if work is None:
+                work = self._work[name] = _ModelSum(key)
+            work.add(span, key)
 
     def _add_step(self, span: Span) -> None:
         where = instance(span.path)
@@ -290,10 +302,14 @@ def _tool_use(spans: list[Span]) -> ToolUse:
     )
 
 
-def _covered_us(spans: Iterable[Span]) -> int:
-    """Length of the union of the spans' intervals, each epoch by itself."""
+def _interval(span: Span) -> _Interval:
+    return span.epoch, span.start_us, span.start_us + span.duration_us
+
+
+def _covered_us(intervals: Iterable[_Interval]) -> int:
+    """Length of the union of the intervals, each epoch by itself."""
     covered, open_epoch, open_end = 0, 0, 0
-    for epoch, start, end in sorted((span.epoch, span.start_us, span.start_us + span.duration_us) for span in spans):
+    for epoch, start, end in sorted(intervals):
         if epoch != open_epoch:
             open_epoch, open_end = epoch, 0
         covered += max(0, end - max(start, open_end))

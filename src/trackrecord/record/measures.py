@@ -135,7 +135,7 @@ class Measures:
         executed: what the engine did of the workflow; counts are 0 when the run had no steps.
         memory: what recall put in front of a model.
         duration_us: monotonic time of the epochs plus the gaps between them by the database clock.
-        waited_us: part of it spent waiting for people or dates.
+        waited_us: part of it in which nothing but waits for people or dates was in flight.
         usage_complete: whether every model attempt reported both input and output.
         span_count: spans folded.
     """

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from trackrecord import clock
 from trackrecord.memory.entries import MemoryEntry
+from trackrecord.memory.recall import MOST_SUMMARIES
 from trackrecord.store import statements
 from trackrecord.store.driver import driver
 from trackrecord.store.protocol import Memory
@@ -33,16 +34,19 @@ class SqliteMemories:
         self._door = Lock()  # one thread at a time: several event loops may share the store
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
-        """The newest 500 of the agent for this user and the newest 500 of the user; none that had expired by then.
+        """The summaries recall may take, and the newest 500 others of the agent for this user and of the user.
+
+        None that had expired by then.
 
         Raises:
             StoreError: they cannot be read.
         """
-        of_agent = (tenant_id, agent_id, user_id, before, before, MAX_ENTRIES)
-        of_user = (tenant_id, user_id, before, before, MAX_ENTRIES)
+        of_agent = (tenant_id, agent_id, user_id, before, before)
+        of_user = (tenant_id, user_id, before, before)
+        bound = (*of_agent, MOST_SUMMARIES, *of_agent, MAX_ENTRIES, *of_user, MAX_ENTRIES)
         try:
             with self._door:
-                rows = self._reader.execute(statements.SELECT_MEMORIES, (*of_agent, *of_user)).fetchall()
+                rows = self._reader.execute(statements.SELECT_MEMORIES, bound).fetchall()
         except driver.Error as error:
             raise store_error(error) from error
         rows.sort(key=lambda row: row[3], reverse=True)

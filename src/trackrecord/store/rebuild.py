@@ -18,9 +18,10 @@ from trackrecord.canonical import Json
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.store import refold, statements
 from trackrecord.store.differences import Difference, shown
-from trackrecord.store.driver import Connection
+from trackrecord.store.driver import Connection, Error
 from trackrecord.store.reader import SqliteReader, stream
 from trackrecord.store.recount import Key
+from trackrecord.store.sqlite import store_error
 from trackrecord.store.sums import SumsRow, compare
 
 MAX_LISTED: Final = 1_000
@@ -78,15 +79,26 @@ def _object(one: Difference) -> Json:
 
 
 def survey(path: Path, settings: IntensitySettings) -> Survey:
-    """What a rebuild of this database would have to do; reads one consistent state of it."""
+    """What a rebuild of this database would have to do; reads one consistent state of it.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        with SqliteReader(path) as reader, reader.snapshot():
+            return _survey(reader, settings)
+    except Error as error:
+        raise store_error(error, path) from error
+
+
+def _survey(reader: SqliteReader, settings: IntensitySettings) -> Survey:
     differing: list[Difference] = []
     differing_count = 0
-    with SqliteReader(path) as reader, reader.snapshot():
-        for run in refold.stored_runs(reader):
-            found = [*run.unreadable, *refold.differences(run)]
-            differing_count += len(found)
-            differing += found[: MAX_LISTED - len(differing)]
-        compared = [one for one in compare(reader.stream, settings) if one.unreadable or _changes(one.rows)]
+    for run in refold.stored_runs(reader):
+        found = [*run.unreadable, *refold.differences(run)]
+        differing_count += len(found)
+        differing += found[: MAX_LISTED - len(differing)]
+    compared = [one for one in compare(reader.stream, settings) if one.unreadable or _changes(one.rows)]
     return Survey(
         agents=tuple(one.key for one in compared if not one.unreadable),
         differing=tuple(differing),

@@ -59,7 +59,8 @@ class StoredRun:
     @property
     def is_cut(self) -> bool:
         """Whether the record says that it could not be stored whole, and indeed spans of it are missing."""
-        return self.row is not None and stored.is_minimal(self.row) and len(self.spans) < (self.row["span_count"] or 0)
+        there = len(self.spans) + len(self.unreadable)
+        return self.row is not None and stored.is_minimal(self.row) and there < (self.row["span_count"] or 0)
 
 
 def stored_runs(reader: SqliteReader) -> Iterator[StoredRun]:

@@ -386,7 +386,7 @@ run_memories = _table(
     CheckConstraint(one_of("kind", ("summary", "fact", "pattern")), "run_memories_kind"),
     CheckConstraint("importance BETWEEN 1 AND 10", "run_memories_importance"),
     _of_run(),
-    Index("run_memories_by_agent", "tenant_id", "agent_id", "user_id", "created_at"),
+    Index("run_memories_by_agent", "tenant_id", "agent_id", "user_id", "kind", "created_at"),
     Index("run_memories_by_run", "tenant_id", "run_id"),
 )
 

@@ -325,10 +325,18 @@ INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
 _ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
 INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
 INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
+# Every run leaves a summary and recall takes the newest few: reading them all would slow each run a little more than the
+# one before. Among equals the order is recall's own.
 SELECT_MEMORIES: Final = """
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
-    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
+    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind = 'summary' AND created_at < ? AND expires_at > ?
+    ORDER BY created_at DESC, importance DESC, text, run_id LIMIT ?)
+UNION ALL
+SELECT * FROM (
+    SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
+    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind IN ('pattern', 'fact')
+        AND created_at < ? AND expires_at > ?
     ORDER BY created_at DESC, id DESC LIMIT ?)
 UNION ALL
 SELECT * FROM (

@@ -6,8 +6,8 @@ Place in the walk: compiling happens before step 1, evaluating in step 4.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final, Never, Self
+from collections.abc import Collection, Iterable
+from typing import Final, Never, Self, cast
 
 from trackrecord.canonical import Json
 from trackrecord.workflow.fields import near
@@ -22,6 +22,7 @@ VALUES_PER_VISIT: Final = 100
 MAX_VALUES: Final = MAX_VISITS * VALUES_PER_VISIT
 CHARACTERS_PER_VALUE: Final = 20
 _MOST_NAMES: Final = 50
+_SMALL: Final = frozenset((type(None), bool, int, float))
 
 
 class ExpressionError(Exception):
@@ -111,14 +112,15 @@ class Meter:
         while waiting:
             one = waiting.pop()
             if isinstance(one, str):
-                if len(one) >= CHARACTERS_PER_VALUE:
-                    self.spend_text(len(one))
-            elif isinstance(one, list):
+                self.spend_text(len(one))
+            elif isinstance(one, list | dict):
                 self.spend(len(one))
-                waiting.extend(one)
-            elif isinstance(one, dict):
-                self.spend(len(one))
-                waiting.extend(one.values())
+                entries = one if isinstance(one, list) else one.values()
+                kinds = set(map(type, entries))  # most lists hold only texts or only numbers: no need to go through them
+                if kinds == {str}:
+                    self.spend_text(sum(map(len, cast("Iterable[str]", entries))))
+                elif not kinds <= _SMALL:
+                    waiting.extend(entries)
 
 
 def size() -> Meter:

@@ -101,7 +101,7 @@ def _opening(source: str, position: int) -> int | None:
         if found[0] == "{{":
             return found.start()
         if "{{" in found[0]:
-            raise ExpressionError(f"{found[0]} is only text, a reference in quotes is not read", "Remove the quotes.")
+            raise ExpressionError(f"{describe(found[0])} holds a reference that is not read", "Remove the quotes in it.")
     return None
 
 

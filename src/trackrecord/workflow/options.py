@@ -67,7 +67,7 @@ class Reader:
         """What an option stands for: data of any kind, or a template that gives it."""
         given = self.options[name]
         if isinstance(given, str) and "{{" not in given:
-            raise ExpressionError(f"{name!r}: {given!r} is plain text, not data", f"Write '{{{{ {given} }}}}'.")
+            raise ExpressionError(f"{name!r} is {describe(given)}, not data", "Write '{{ steps.<id>.data }}'.")
         if not isinstance(given, str | list | dict):
             raise ExpressionError(f"{name!r} cannot be {describe(given)}", "Write '{{ steps.<id>.data }}'.")
         return self.template(name)
@@ -104,7 +104,7 @@ class Reader:
         """An expression that tells the items apart."""
         each = self.by(value, place)
         if not each.is_per_item:
-            raise ExpressionError(f"{place!r} is the same for every item", f"Write item.{value}, or use `item` in it.")
+            raise ExpressionError(f"{place!r} is the same for every item", "Use `item` in it, like item.name.")
         return each
 
     def keys(self, name: str) -> list[Each]:

@@ -97,7 +97,8 @@ class Story:
     decisions: int = 0
     iterations: int = 0
     parallel: int = 0
-    waited: int = 0
+    waits: set[tuple[int, int]] = field(default_factory=set)
+    busy: set[tuple[int, int]] = field(default_factory=set)
     is_complete: bool = True
 
     @property
@@ -108,8 +109,13 @@ class Story:
         return self.sums.get(name, Known()).value
 
     def write(self, path: str, kind: Any, status: Any, **more: Any) -> Span:
-        given = {"start_us": 0, "duration_us": 1, **more}
+        given = {"start_us": self.draw(st.integers(0, 60)), "duration_us": self.draw(st.integers(0, 30)), **more}
         span = Span(path=path, kind=kind, status=status, epoch=self.epoch, **given)
+        ticks = {(self.epoch, span.start_us + tick) for tick in range(span.duration_us)}
+        if kind == "wait":
+            self.waits |= ticks
+        elif kind != "step":
+            self.busy |= ticks
         self.spans.append(span)
         return span
 
@@ -153,11 +159,8 @@ class Story:
         self.plugins.add(plugin)
         before = None
         for number, status in enumerate(self.attempts(("ok", "failed", "timed_out", "unknown", "cancelled")), 1):
-            start, length = self.draw(st.integers(0, 60)), self.draw(st.integers(0, 30))
-            self.write(
-                path, "tool", status, attempt=number, plugin=plugin, action="x", start_us=start, duration_us=length
-            )
-            self.ticks |= {(self.epoch, tick) for tick in range(start, start + length)}
+            span = self.write(path, "tool", status, attempt=number, plugin=plugin, action="x")
+            self.ticks |= {(self.epoch, span.start_us + tick) for tick in range(span.duration_us)}
             self.count_attempt(number, before, status)
             self.epoch += status == "interrupted"
             before = status
@@ -197,7 +200,7 @@ class Story:
             case "action":
                 self.tool(f"{inner}/tool")
             case "delay":
-                self.waited += self.write(f"{inner}/wait", "wait", "ok", duration_us=self.draw(FIGURE) or 0).duration_us
+                self.write(f"{inner}/wait", "wait", self.draw(st.sampled_from(["ok", "cancelled"])))
             case "agent":
                 self.turns_of(f"{inner}/")
             case "conditional" | "switch":

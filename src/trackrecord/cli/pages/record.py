@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from trackrecord.canonical import Json
-from trackrecord.cli.answer import answer_text
+from trackrecord.cli.answer import answer_text, one_line
 from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import GAP, Column, Look, joined, pad, paragraph, spread, table, wrapped
 from trackrecord.cli.pages import logs as read
@@ -96,12 +95,8 @@ def _inputs(run: StoredRun, look: Look) -> list[str]:
     room = look.width - wide - 4
     return [
         look.heading("Inputs"),
-        *(f"  {look.dim(pad(names[name], wide))}{GAP}{_one_line(item, room)}" for name, item in value.items()),
+        *(f"  {look.dim(pad(names[name], wide))}{GAP}{line(one_line(item), room)}" for name, item in value.items()),
     ]
-
-
-def _one_line(value: Json, room: int) -> str:
-    return line(value if isinstance(value, str) else answer_text(value, indent=False), room)
 
 
 def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
@@ -110,7 +105,7 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
     if run.output["body"] is None:
         return [f"{look.heading('Answer')}  {look.dim('not kept (payload policy none, or erased)')}"]
     whole = run.answer if not run.output["was_truncated"] else str(run.output["body"])
-    lines = paragraph(prose(answer_text(whole)), look.width - 2)
+    lines = paragraph(prose(answer_text(whole, look.width - 2)), look.width - 2)
     left = 0 if most is None or len(lines) <= most + 2 else len(lines) - most
     shown = lines[: len(lines) - left]
     note = [look.dim(f"  {many(left, 'more line')}: --all prints them, --json has them exactly")] if left else []

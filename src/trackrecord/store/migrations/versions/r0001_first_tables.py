@@ -533,7 +533,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'waiting')"),
     )
     op.create_index("agent_logs_by_agent", "agent_logs", ["tenant_id", "agent_id", "created_at"])
-    op.create_index("run_memories_by_agent", "run_memories", ["tenant_id", "agent_id", "user_id", "created_at"])
+    op.create_index("run_memories_by_agent", "run_memories", ["tenant_id", "agent_id", "user_id", "kind", "created_at"])
     op.create_index("run_memories_by_run", "run_memories", ["tenant_id", "run_id"])
     op.create_index("user_memories_by_user", "user_memories", ["tenant_id", "user_id", "created_at"])
     op.create_index(

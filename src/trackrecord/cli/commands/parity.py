@@ -1,0 +1,88 @@
+"""`trackrecord parity`: what two engines, or two runs, left, compared field by field."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trackrecord.cli import terminal
+from trackrecord.cli.commands.run import InputJson, Inputs, Model
+from trackrecord.cli.database import reader_of, scoring
+from trackrecord.cli.inputs import read_inputs
+from trackrecord.cli.typed import AsJson, Db
+from trackrecord.errors import BadInput
+
+if TYPE_CHECKING:
+    from trackrecord.parity import Comparison
+
+_BOTH = "agentkit,orchestrator"
+
+
+def command(
+    what: Annotated[list[str], typer.Argument(metavar="AGENT.yaml | RUN_A RUN_B", help="an agent's file, or two runs")],
+    inputs: Inputs = None,
+    input_json: InputJson = None,
+    engines: Annotated[str | None, typer.Option("--engines", metavar="A,B", help=f"engines ({_BOTH})")] = None,
+    model: Model = None,
+    same_work: Annotated[
+        bool, typer.Option("--same-work", help="other work counts as a difference: the engines had to do the same")
+    ] = False,
+    is_whole: Annotated[bool, typer.Option("--all", help="list every field, equal ones too")] = False,
+    db: Db = None,
+    is_json: AsJson = False,
+) -> int:
+    """Compare what two engines left of the same agent, or what two runs left, field by field.
+
+    An agent is really run, once by each engine, each alone on a copy of the database. Exit code: 0 the records agree,
+    1 a field differs or was not observed. With --json a line per comparison.
+    """
+    if len(what) == 2:
+        _check_alone(inputs, input_json, engines, model)
+        found = (_of_runs(what[0], what[1], db),)
+    elif len(what) == 1:
+        found = _of_agent(what[0], inputs or [], input_json, engines or _BOTH, model, db)
+    else:
+        raise BadInput(f"{len(what)} things to compare", cure="Name one agent file, or two runs.")
+    look = terminal.here().out
+    for place, comparison in enumerate(found):
+        if is_json:
+            terminal.say_json(comparison.to_json())
+            continue
+        from trackrecord.cli.pages.parity import parity_page  # with the verdicts and all they rest on
+
+        terminal.say("\n" if place else "")
+        terminal.say(parity_page(comparison, look, same_work=same_work, is_whole=is_whole))
+    return 0 if all(comparison.is_ok(same_work=same_work) for comparison in found) else 1
+
+
+def _of_runs(left: str, right: str, db: str | None) -> Comparison:
+    from trackrecord.parity import compare_runs  # the fold, to recompute what the runs added
+
+    with reader_of(db) as reader, reader.snapshot():
+        return compare_runs(reader, left, right, settings=scoring())
+
+
+def _of_agent(
+    file: str, pairs: Sequence[str], document: str | None, engines: str, model: str | None, db: str | None
+) -> tuple[Comparison, ...]:
+    from trackrecord.agent import Agent  # the engines and all they need
+    from trackrecord.wiring import Trackrecord
+
+    if not Path(file).suffix and not Path(file).exists():
+        raise BadInput(f"there is no agent file {file!r}", cure="Name an agent file, or two runs.")
+    agent = Agent.load(file)
+    given = read_inputs(pairs, document, agent.input_schema)
+    names = tuple(name.strip() for name in engines.split(",") if name.strip())
+    return asyncio.run(Trackrecord(db).parities(agent, given, engines=names, model=model))
+
+
+def _check_alone(inputs: Sequence[str] | None, document: str | None, engines: str | None, model: str | None) -> None:
+    """Refuse what means nothing for two runs that are there already."""
+    given = [("-i", inputs), ("--input-json", document), ("--engines", engines), ("--model", model)]
+    named = [name for name, value in given if value]
+    if named:
+        raise BadInput(f"two runs have had their {', '.join(named)}", cure="Leave it out, or name one agent file.")
