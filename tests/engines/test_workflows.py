@@ -1,4 +1,4 @@
-"""What each step type does, with every option: output, status of every step, counts. Expectations from the definitions."""
+"""What each step type does, with every option: output, status of every step, counts, as the definitions say."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Flow:
 
 FLOWS: dict[str, Flow] = {
     # --------------------------------------------------------------------------------------------- lists and graphs
-    "in a row": Flow(steps=[add("a"), add("b", "{{ steps.a.data.sum }}", 4)], output={"sum": 7}, counts=(2, 0, 0, 0), calls=2),
+    "in a row": Flow(
+        steps=[add("a"), add("b", "{{ steps.a.data.sum }}", 4)], output={"sum": 7}, counts=(2, 0, 0, 0), calls=2
+    ),
     "a diamond": Flow(
         steps=[
             put("a", 1),
@@ -130,13 +132,25 @@ FLOWS: dict[str, Flow] = {
         calls=1,
     ),
     "a tolerated failure": Flow(
-        steps=[fail(on_error="continue"), put("after", ["{{ steps.bad.status }}", "{{ steps.bad.data }}", "{{ steps.bad.error.code }}"])],
+        steps=[
+            fail(on_error="continue"),
+            put("after", ["{{ steps.bad.status }}", "{{ steps.bad.data }}", "{{ steps.bad.error.code }}"]),
+        ],
         output=["failed", None, "tool_failed"],
         counts=(1, 0, 1, 0),
         calls=1,
     ),
+    "a condition that cannot be decided is a failure of the step": Flow(
+        steps=[put("a", 1, **{"if": "inputs.x > 1"}, on_error="continue"), put("b", "{{ steps.a.status }}")],
+        inputs={"x": "text"},
+        output="failed",
+        counts=(1, 0, 1, 0),
+    ),
     "a fallback": Flow(
-        steps=[fail(on_error={"fallback": add("other")}), put("after", ["{{ steps.bad.data.sum }}", "{{ steps.bad.status }}"])],
+        steps=[
+            fail(on_error={"fallback": add("other")}),
+            put("after", ["{{ steps.bad.data.sum }}", "{{ steps.bad.status }}"]),
+        ],
         output=[3, "failed"],
         counts=(2, 0, 1, 0),
         calls=2,
@@ -296,7 +310,9 @@ FLOWS: dict[str, Flow] = {
         calls=3,
     ),
     "a map flattens": Flow(
-        steps=[{"id": "m", "type": "map", "over": [1, 2], "collect": "flatten", "steps": [put("a", ["{{ item }}", 0])]}],
+        steps=[
+            {"id": "m", "type": "map", "over": [1, 2], "collect": "flatten", "steps": [put("a", ["{{ item }}", 0])]}
+        ],
         output=[1, 0, 2, 0],
         counts=(3, 0, 0, 0),
     ),
@@ -327,7 +343,10 @@ FLOWS: dict[str, Flow] = {
                 "steps": [fail(**{"if": "item == 1"}), put("a", "{{ item }}")],
             }
         ],
-        output={"results": [2], "errors": [{"index": 0, "code": "tool_failed", "message": "fail raised ValueError: it broke"}]},
+        output={
+            "results": [2],
+            "errors": [{"index": 0, "code": "tool_failed", "message": "fail raised ValueError: it broke"}],
+        },
         counts=(2, 0, 1, 1),
         calls=1,
     ),
@@ -417,7 +436,7 @@ FLOWS: dict[str, Flow] = {
         counts=(1, 0, 0, 0),
         calls=1,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -449,7 +468,7 @@ async def test_a_workflow_leaves_what_its_definition_says(tmp_path: Path, name: 
 
 
 def _flaky() -> tuple[FunctionPlugin, dict[str, list[str]]]:
-    """A plugin whose actions fail once, each in its own effect class, and the idempotency keys they were called with."""
+    """A plugin whose actions fail once, one for each effect class, and the keys they were called with."""
     kit_plugin, keys = FunctionPlugin("kit", description="Fails once."), dict[str, list[str]]()
 
     def made(effect: Any) -> None:

@@ -32,9 +32,9 @@ def _drawn(value: Json, columns: int, indent: int, used: int) -> str:
     inner = indent + _STEP
     lead = " " * inner
     if isinstance(value, list):
-        parts = [lead + _drawn(item, columns, inner, inner + 1) for item in value]
-        return "[\n" + ",\n".join(parts) + f"\n{' ' * indent}]"
-    parts = []
+        items = [lead + _drawn(item, columns, inner, inner + 1) for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{' ' * indent}]"
+    parts: list[str] = []
     for key in sorted(value):
         name = f"{lead}{encode_clean(key)}: "
         parts.append(name + _drawn(value[key], columns, inner, width(name) + 1))

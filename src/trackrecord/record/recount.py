@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from trackrecord.canonical import loads
 from trackrecord.errors import TerminalStatus
-from trackrecord.record.closing import close
+from trackrecord.record.closing import MINIMAL, close
 from trackrecord.record.fold import fold
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import TERMINAL, Ending, ExecutionType, Origin, Record
@@ -35,7 +35,10 @@ def recount(execution: Mapping[str, object], spans: Iterable[Span], design: Decl
     """
     own = tuple(spans)
     epoch = max((span.epoch for span in own if span.kind == "epoch"), default=0)
-    record = close(origin_of(execution, design), _ending(execution), fold(own), epoch)
+    measures = fold(own)
+    if str(execution["error_message"] or "").startswith(MINIMAL):
+        measures = replace(measures, tool_calls=())  # a minimal record keeps the figures and lists nothing
+    record = close(origin_of(execution, design), _ending(execution), measures, epoch)
     # the table in force is a fact of that day: a newer one in this installation does not make the record wrong
     return replace(record, price_table=_text(execution["price_table"]) or record.price_table)
 
@@ -77,8 +80,13 @@ def _ending(execution: Mapping[str, object]) -> Ending | None:
         error_code=_text(execution["error_code"]),
         error_message=_text(execution["error_message"]),
         error_path=_text(execution["error_path"]),
-        is_lossy=status in LOSSY,
+        is_lossy=status in LOSSY or _lost_a_process(execution),
     )
+
+
+def _lost_a_process(execution: Mapping[str, object]) -> bool:
+    """Whether a process died under the run and it says that something was lost: only the run itself could tell."""
+    return cast("int", execution["epoch"]) > 1 and not execution["usage_complete"]
 
 
 def _text(value: object) -> str | None:

@@ -6,7 +6,7 @@ Place in the walk: compiling happens before step 1, evaluating in step 4.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final, Never, Self, cast
 
 from trackrecord.canonical import Json
@@ -22,6 +22,7 @@ VALUES_PER_VISIT: Final = 100
 MAX_VALUES: Final = MAX_VISITS * VALUES_PER_VISIT
 CHARACTERS_PER_VALUE: Final = 20
 _MOST_NAMES: Final = 50
+_SHORT: Final = 16
 _SMALL: Final = frozenset((type(None), bool, int, float))
 
 
@@ -111,15 +112,14 @@ class Meter:
         waiting: list[Json] = [value]
         while waiting:
             one = waiting.pop()
-            if isinstance(one, str):
-                self.spend_text(len(one))
-            elif isinstance(one, list | dict):
-                self.spend(len(one))
-                entries = one if isinstance(one, list) else one.values()
-                kinds = set(map(type, entries))  # most lists hold only texts or only numbers: no need to go through them
-                if kinds == {str}:
-                    self.spend_text(sum(map(len, cast("Iterable[str]", entries))))
-                elif not kinds <= _SMALL:
+            kind = type(one)
+            if kind is str:
+                self.spend_text(len(cast("str", one)))
+            elif kind is list or kind is dict:
+                entries = cast("dict[str, Json]", one).values() if kind is dict else cast("list[Json]", one)
+                self.spend(len(entries))
+                # a long list often holds only numbers: there is no need to go through it
+                if len(entries) < _SHORT or not set(map(type, entries)) <= _SMALL:
                     waiting.extend(entries)
 
 

@@ -101,7 +101,7 @@ def _opening(source: str, position: int) -> int | None:
         if found[0] == "{{":
             return found.start()
         if "{{" in found[0]:
-            raise ExpressionError(f"{describe(found[0])} holds a reference that is not read", "Remove the quotes in it.")
+            raise ExpressionError(f"in {describe(found[0])} no reference is read", "Remove the quotes inside it.")
     return None
 
 

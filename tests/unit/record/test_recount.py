@@ -62,6 +62,19 @@ def test_what_a_dead_process_left_is_never_complete() -> None:
     assert not recount(row(status="abandoned"), SPANS, made.DESIGN).usage_complete
 
 
+def test_what_a_resumed_run_says_was_lost_is_believed() -> None:
+    """Only the run itself could tell whether a dead process of its took anything along; a first epoch lost nothing."""
+    assert not recount(row(epoch=2, usage_complete=0), SPANS, made.DESIGN).usage_complete
+    assert recount(row(epoch=1, usage_complete=0), SPANS, made.DESIGN).usage_complete
+
+
+def test_a_minimal_record_keeps_its_figures_and_lists_nothing() -> None:
+    """The record stored when its content could not be is whole in every figure."""
+    told = row(status="failed", error_code="internal", error_message="the full record could not be stored (too big)")
+    measures = recount(told, SPANS, made.DESIGN).measures
+    assert (1, ()) == (measures.tool_calls_count, measures.tool_calls)
+
+
 def test_a_missing_column_is_named() -> None:
     """A row that is none says which column it lacks."""
     with pytest.raises(KeyError, match="plugins_required"):

@@ -16,6 +16,7 @@ from trackrecord.cli import terminal
 from trackrecord.cli.carrying import Carried, Wish, carry, view_of
 from trackrecord.cli.database import scoring
 from trackrecord.cli.escape import line
+from trackrecord.cli.look import paragraph
 from trackrecord.cli.stopping import Stopping
 from trackrecord.cli.stored import read_run
 from trackrecord.cli.typed import Db
@@ -34,7 +35,7 @@ _DEFAULT: Final = "triage"
 
 def command(
     example: Annotated[
-        str, typer.Argument(metavar="[EXAMPLE]", help=f"which bundled agent: triage, watch_log, enrich ({_DEFAULT})")
+        str, typer.Argument(metavar="[EXAMPLE]", help=f"a bundled agent: {', '.join(examples.names())} ({_DEFAULT})")
     ] = _DEFAULT,
     is_whole: Annotated[bool, typer.Option("--all", help="list every field of the parity table")] = False,
     db: Db = None,
@@ -52,15 +53,15 @@ def command(
     agent = Agent.load(folder / examples.AGENT_FILE)
     look = terminal.here().out
     terminal.say(look.heading("One agent, two engines, one record."))
-    terminal.say(f"{line(agent.name, 40)}: {line(agent.description, look.width - 44)}")
-    terminal.say(look.dim(f"model {agent.model}: offline, no key · real plugins · in {folder}") + "\n")
+    terminal.say("\n".join(paragraph(f"{line(agent.name)}: {line(agent.description)}", look.width)))
+    terminal.say(look.dim(f"model {agent.model}: offline, no key; plugins and files are real") + "\n")
     carried = _carried(Trackrecord(url, settings=read_settings(db=url, files_root=str(folder))), agent)
     ids = [one.run.id for one in carried if one.run is not None]
     if len(ids) < len(_ENGINES):
         terminal.tell("stopped; what had run is recorded")
         return carried[-1].exit_code
     is_ok = _prove(sqlite_path(url), ids, is_whole=is_whole)
-    terminal.say(_next_steps(url, ids))
+    terminal.say(_next_steps(url, agent.name))
     return 0 if is_ok else 1
 
 
@@ -123,16 +124,14 @@ def _prove(path: Path, ids: Sequence[str], *, is_whole: bool) -> bool:
     return comparison.is_ok() and verification.is_clean
 
 
-def _next_steps(url: str, ids: Sequence[str]) -> str:
+def _next_steps(url: str, agent: str) -> str:
     look = terminal.here().out
-    option = f" --db {shlex.quote(url)}"
-    return "\n".join(
-        [
-            "",
-            f"The records are in {sqlite_path(url)}. Try:",
-            *(
-                f"  {look.paint(f'trackrecord {words}{option}', 'cyan')}"
-                for words in ("runs", f"show {ids[1]}", "intensity support-triage", "verify")
-            ),
-        ]
+    commands = (
+        f"export TRACKRECORD_DB={shlex.quote(url)}",
+        "trackrecord runs",
+        "trackrecord show last",
+        f"trackrecord intensity {shlex.quote(line(agent))}",
+        "trackrecord verify",
     )
+    tried = (f"  {look.paint(one, 'cyan')}" for one in commands)
+    return "\n".join(["", "The records are kept in", f"  {sqlite_path(url)}", "Look at them:", *tried])

@@ -31,10 +31,9 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
         place.ctx.skip(relative, step.type)
         return dict(_SKIPPED)
     with place.ctx.step(relative, step.type) as span:
-        if step.condition is not None and not _holds(step, place):
-            span.status = "skipped"
-            return dict(_SKIPPED)
         data, error = await _try(place, step, 1, span)
+        if span.status == "skipped":
+            return dict(_SKIPPED)
     attempt = 1
     while error is not None and _is_retried(step, error, attempt):
         await asyncio.sleep(pause_s(backoff(step.retry) or NO_BACKOFF, attempt, None))
@@ -66,9 +65,13 @@ def _holds(step: Step, place: Place) -> bool:
 async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple[Json, RunError | None]:
     """One try: its data, or the failure that a policy of the step may deal with; others are raised.
 
-    An error that will be raised in the end leaves through the span, so that it stands there as `failed`.
+    An `if` that is false leaves None and the status `skipped`. An error that will be raised in the end leaves through
+    the span, so that it stands there as `failed`.
     """
     try:
+        if attempt == 1 and not _holds(step, place):
+            span.status = "skipped"
+            return None, None
         return await _work(place, step, attempt, span), None
     except RunError as error:
         if not error.is_tolerable:
