@@ -148,6 +148,8 @@ class Runner:
         """
         admitted = decide(request, self._standing(request.agent))
         self._checked.add(admitted.agent.version)
+        if admitted.agent.model is not None:
+            self.resolve_model(admitted.agent.model, admitted.agent)  # one that cannot be had is refused, not failed
         started = Started(new_id())
         started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
         self._live[started.run_id] = started

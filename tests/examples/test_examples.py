@@ -344,7 +344,9 @@ async def test_triage_shows_failures_retries_and_what_is_unknown(engine: str, tm
     calls = run.record.measures.tool_calls
     failed = [(use.plugin, use.action, use.error_code) for use in calls if use.success is False]
     assert [("files", "read", "tool_failed")] == failed
-    assert [("demo", "flaky", 2)] == [(use.plugin, use.action, use.attempt_count) for use in calls if use.attempt_count > 1]
+    assert [("demo", "flaky", 2)] == [
+        (use.plugin, use.action, use.attempt_count) for use in calls if use.attempt_count > 1
+    ]
     assert [("demo", "notify")] == [(use.plugin, use.action) for use in calls if use.success is None]
 
 

@@ -178,9 +178,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         f" VALUES ('{made.LOCAL_TENANT}', '{NOBODY}', 'recall', 1, 'recall', 'ok', 1, 0, 1)",
         found={"parents": ("run_spans", f"run_id={NOBODY}"), "foreign_keys": ("run_spans", "")},
     ),
-    "span of a later epoch": kept(
-        f"UPDATE run_spans SET epoch = 5 {OF_CALL}", found={"epochs": ("run_spans", CALL)}
-    ),
+    "span of a later epoch": kept(f"UPDATE run_spans SET epoch = 5 {OF_CALL}", found={"epochs": ("run_spans", CALL)}),
     "checkpoint of a later epoch": kept(
         f"UPDATE run_checkpoints SET epoch = 5 {OF_CALL}", found={"epochs": ("run_checkpoints", CALL)}
     ),
@@ -249,7 +247,10 @@ DAMAGES: Final[dict[str, Damage]] = {
     # owners and definitions
     "memory of another tenant": kept(
         f"UPDATE run_memories SET tenant_id = '{runs.TENANT}' WHERE run_id = '{PRICED}'",
-        found={"tenants": ("run_memories", f"tenant_id={runs.TENANT}, run_id={PRICED}"), "foreign_keys": ("run_memories", "")},
+        found={
+            "tenants": ("run_memories", f"tenant_id={runs.TENANT}, run_id={PRICED}"),
+            "foreign_keys": ("run_memories", ""),
+        },
     ),
     "spans of another tenant": kept(
         f"UPDATE run_spans SET tenant_id = '{runs.TENANT}' WHERE run_id = '{PRICED}'",
@@ -269,7 +270,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         found={"definitions": VERSION},
     ),
     "definition broken": kept(
-        f"UPDATE agent_versions SET definition = '{{' WHERE agent_id = '{RESEARCHER.id}'", found={"definitions": VERSION}
+        f"UPDATE agent_versions SET definition = '{{' WHERE agent_id = '{RESEARCHER.id}'",
+        found={"definitions": VERSION},
     ),
     "design edited": kept(
         f"UPDATE agent_versions SET design = json_set(design, '$.steps', 9) WHERE agent_id = '{RESEARCHER.id}'",

@@ -145,9 +145,7 @@ async def cut(store: SqliteStore, made: Made) -> None:
     with runs.writer_held(store):
         journal.append(good, None)
         journal.append(bad, None)
-        finishing = asyncio.ensure_future(
-            store.finish(finished(record, made.agent, begin, (epoch,), REDACTOR))
-        )
+        finishing = asyncio.ensure_future(store.finish(finished(record, made.agent, begin, (epoch,), REDACTOR)))
         await asyncio.sleep(0)
     assert await finishing
 
@@ -222,9 +220,7 @@ ENDED = (
         ending=Ending(status="timed_out", error_code="run_timeout", error_message="too long"),
     ),
     Made(run_id=OTHER, spans=runs.spans(2), fields={"user_id": OTHER_USER}),
-    Made(
-        run_id=ELSEWHERE, spans=runs.spans(1), agent=FOREIGN, fields={"tenant_id": runs.TENANT, "user_id": runs.USER}
-    ),
+    Made(run_id=ELSEWHERE, spans=runs.spans(1), agent=FOREIGN, fields={"tenant_id": runs.TENANT, "user_id": runs.USER}),
 )
 
 

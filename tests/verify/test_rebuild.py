@@ -93,9 +93,10 @@ async def test_runs_that_ended_just_before_are_counted(path: Path) -> None:
     store = SqliteStore.open(path, synchronous="NORMAL")
     with runs.writer_held(store):
         counting = [
-            asyncio.ensure_future(store.update_agent_intensity_metrics(LOCAL_TENANT, made.outside())),
-            asyncio.ensure_future(store.rebuild()),
+            asyncio.ensure_future(store.update_agent_intensity_metrics(LOCAL_TENANT, made.outside(agent_id=agent)))
+            for agent in (made.RESEARCHER.id, made.STRANGER)
         ]
+        counting.append(asyncio.ensure_future(store.rebuild()))
         await asyncio.sleep(0.5)  # until the survey, on a thread of its own, has handed the rebuild to the writer
         counting.append(asyncio.ensure_future(store.update_agent_intensity_metrics(LOCAL_TENANT, made.outside())))
         await asyncio.sleep(0)
@@ -119,7 +120,9 @@ async def test_a_rebuild_is_all_or_nothing(path: Path, place: str) -> None:
     assert set() == failing(verified(path))
 
 
-async def test_a_rebuild_that_fails_among_others_undoes_only_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rebuild_that_fails_among_others_undoes_only_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What earlier units of the same transaction changed is stored although the rebuild after them failed."""
     made.damage(path, f"UPDATE agent_stats SET tokens_total = 7 {OF_STATS}")
 

@@ -74,7 +74,7 @@ def carry_out(
     Raises:
         RequestError, Refused: it never became a run. StoreError: its record could not be kept.
     """
-    view = view_of(f"{agent.name} · {wish.engine}", terminal)
+    view = view_of(agent.name, terminal)
     stopping = Stopping(view.say)
 
     async def work() -> Carried:

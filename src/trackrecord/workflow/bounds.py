@@ -20,7 +20,9 @@ MAX_LIST: Final = 100_000
 MAX_VISITS: Final = 10_000
 VALUES_PER_VISIT: Final = 100
 MAX_VALUES: Final = MAX_VISITS * VALUES_PER_VISIT
+VALUES_PER_CONTAINER: Final = 4
 CHARACTERS_PER_VALUE: Final = 20
+MAX_SIZE: Final = 2_000_000
 _MOST_NAMES: Final = 50
 _SHORT: Final = 16
 _SMALL: Final = frozenset((type(None), bool, int, float))
@@ -76,15 +78,16 @@ class MissingPath(ExpressionError):
 class Meter:
     """Counts what an evaluation looks at, so that a few characters of source cannot ask for hours of work.
 
-    A node is a visit; so are VALUES_PER_VISIT values that an operator or function walks over, a text counting one more
-    for every CHARACTERS_PER_VALUE characters.
+    A node is a visit; so are VALUES_PER_VISIT values that an operator or function walks over. A list or object inside
+    another counts VALUES_PER_CONTAINER more, a text one more for every CHARACTERS_PER_VALUE characters.
     """
 
     __slots__ = ("_left", "_most", "_what")
 
-    def __init__(self, most: int = MAX_VALUES, what: str = "this looks at") -> None:
-        """Start with everything left; `what` begins the message when it is used up."""
-        self._left = self._most = most
+    def __init__(self, most: int = MAX_VALUES, *, nodes: int = 0, what: str = "this looks at") -> None:
+        """Start with everything left but what so many nodes take; `what` begins the message when it is used up."""
+        self._left = most - nodes * VALUES_PER_VISIT
+        self._most = most
         self._what = what
 
     def spend(self, values: int) -> None:
@@ -117,7 +120,7 @@ class Meter:
                 self.spend_text(len(cast("str", one)))
             elif kind is list or kind is dict:
                 entries = cast("dict[str, Json]", one).values() if kind is dict else cast("list[Json]", one)
-                self.spend(len(entries))
+                self.spend(VALUES_PER_CONTAINER + len(entries))
                 # a long list often holds only numbers: there is no need to go through it
                 if len(entries) < _SHORT or not set(map(type, entries)) <= _SMALL:
                     waiting.extend(entries)
@@ -125,7 +128,7 @@ class Meter:
 
 def size() -> Meter:
     """A meter for what a template or transform puts together, which may repeat large data many times."""
-    return Meter(what="the result holds")
+    return Meter(MAX_SIZE, what="the result holds")
 
 
 def too_deep() -> ExpressionError:

@@ -18,8 +18,6 @@ from trackrecord.canonical import Json
 from trackrecord.workflow import syntax, times
 from trackrecord.workflow.bounds import (
     MAX_DEPTH,
-    MAX_VALUES,
-    VALUES_PER_VISIT,
     ExpressionError,
     Meter,
     MissingPath,
@@ -71,7 +69,7 @@ class Expression:
         Raises:
             ExpressionError: a path is missing, a value is of the wrong kind, or it is too much work.
         """
-        return self.run(scope, Meter(MAX_VALUES - self.node_count * VALUES_PER_VISIT))
+        return self.run(scope, Meter(nodes=self.node_count))
 
 
 def compile_expression(source: str) -> Expression:
@@ -288,7 +286,7 @@ class _Compiler:
         """The function that gives a node's value, or null when a path in it leads nowhere."""
         value = self.compile(node, depth)
         reference = plain(node)
-        return _or_null(value) if reference is None else glance(reference)
+        return glance(reference) if reference is not None and reference.path else _or_null(value)
 
     def _now(self, arguments: Sequence[Evaluate]) -> Evaluate:
         if arguments:

@@ -70,8 +70,6 @@ def walk(reference: Reference) -> Evaluate:
 def glance(reference: Reference) -> Evaluate:
     """The same walk for where a missing path is forgiven; it gives null then, without saying why."""
     root, path = reference.root, reference.path
-    if root == "now" or not path:
-        return walk(reference)
 
     def glanced(scope: Scope, meter: Meter) -> Json:
         try:

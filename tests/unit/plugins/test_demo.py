@@ -39,6 +39,8 @@ ADA = {
             {"priority": "high", "reason": "mentions 'slow'"},
         ),
         ("classify_priority", {"subject": "Hello"}, {"priority": "low", "reason": "mentions nothing pressing"}),
+        ("classify_priority", {"subject": "Download"}, {"priority": "low", "reason": "mentions nothing pressing"}),
+        ("classify_priority", {"subject": "Invoices"}, {"priority": "high", "reason": "mentions 'invoice'"}),
         (
             "enrich_company",
             {"domain": "Saltmarsh.example"},
@@ -166,6 +168,7 @@ async def test_a_flaky_call_succeeds_after_its_failures() -> None:
             result = await PLUGIN.call(Invocation(action="flaky", arguments={"times": 2}, idempotency_key=key))
             seen.append(result.data)
         except ToolCallFailed as failure:
+            assert failure.retry_after_s is not None  # the wait is asked for, not drawn: it is the same every time
             seen.append(failure.is_transient)
     assert [True, True, True, {"attempts": 3}, True, {"attempts": 3}, True] == seen
 

@@ -260,7 +260,6 @@ def monotone(measures: Measures) -> dict[str, int]:
         "iterations": executed.loop_iterations,
         "parallel": executed.parallel,
         "duration": measures.duration_us,
-        "waited": measures.waited_us,
         "spans": measures.span_count,
         "incomplete": not measures.usage_complete,
     }

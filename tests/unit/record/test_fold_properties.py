@@ -261,6 +261,29 @@ def test_orchestration_time_is_a_union_within_and_a_sum_across_epochs(times: lis
     assert len(covered) == fold(spans).tool_orchestration_us
 
 
+@pytest.mark.parametrize(
+    ("waits", "calls", "expected"),
+    [
+        ([(0, 100)], [], 100),
+        ([(0, 100), (0, 100)], [], 100),
+        ([(0, 100), (50, 100)], [], 150),
+        ([(0, 100)], [(20, 30)], 70),
+        ([(20, 30)], [(0, 100)], 0),
+        ([], [(0, 100)], 0),
+    ],
+)
+def test_waiting_is_the_time_in_which_only_waits_are_in_flight(
+    waits: list[tuple[int, int]], calls: list[tuple[int, int]], expected: int
+) -> None:
+    """Two waits side by side take the time of one, and while a branch works the run works."""
+    spans = [
+        Span(path=f"s:{n}/wait", kind="wait", status="ok", epoch=1, start_us=start, duration_us=length)
+        for n, (start, length) in enumerate(waits)
+    ]
+    spans += [_tool(f"s:t{n}/tool", "ok", 1, start=start, length=length) for n, (start, length) in enumerate(calls)]
+    assert expected == fold(spans).waited_us
+
+
 def test_rejected_calls_take_no_orchestration_time() -> None:
     """A call that was never made was never in flight, and its plugin did nothing."""
     measures = fold([_tool("turn:1/call:1/tool", "rejected", 1, length=50)])

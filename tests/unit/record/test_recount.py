@@ -77,5 +77,5 @@ def test_a_minimal_record_keeps_its_figures_and_lists_nothing() -> None:
 
 def test_a_missing_column_is_named() -> None:
     """A row that is none says which column it lacks."""
-    with pytest.raises(KeyError, match="plugins_required"):
+    with pytest.raises(KeyError, match="error_message"):
         recount({}, SPANS, made.DESIGN)

@@ -127,7 +127,7 @@ def test_the_json_of_the_logs_is_the_documented_shape() -> None:
 
 
 def test_the_three_jsons_say_the_same() -> None:
-    """`logs`, `run_output` and `full_output` hold one object; run_output has the total, full_output its engine's key."""
+    """`logs`, `run_output` and `full_output` hold one object: with the total alone, and under the engine's key."""
     made = rows(known())
     assert LOGS | {"tokensUsed": 1_001} == loads(str(made.log["run_output"]))
     assert {"orchestrator_metadata": LOGS} == loads(str(made.log["full_output"]))
@@ -215,7 +215,7 @@ def test_executed_counts_are_unknown_where_no_workflow_was_run(runs_workflow: bo
     )  # fmt: skip
 
 
-# ----------------------------------------------------------------------------------------------------------------- stats
+# ---------------------------------------------------------------------------------------------------------------- stats
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -250,7 +250,7 @@ def test_sums_count_what_is_known_and_how_often_it_was(
     assert expected == tuple(stats[name] for name in names)
 
 
-# --------------------------------------------------------------------------------------------------------------- unknown
+# -------------------------------------------------------------------------------------------------------------- unknown
 
 
 def test_unknown_is_null_in_every_place() -> None:
@@ -288,7 +288,7 @@ def test_a_run_without_a_model_used_nothing_which_is_known() -> None:
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------------------------------------------------------- limits
+# --------------------------------------------------------------------------------------------------------------- limits
 
 
 @pytest.mark.parametrize(("calls", "listed", "omitted"), [(200, 200, 0), (201, 200, 1), (1_000, 200, 800)])

@@ -108,7 +108,7 @@ def _carried(tr: Trackrecord, agent: Agent) -> list[Carried]:
 def _prove(path: Path, ids: Sequence[str], *, is_whole: bool) -> bool:
     """Print both records, the parity table and what the oracle says; whether all is well."""
     from trackrecord.cli.pages.parity import parity_page  # the fold, and every check
-    from trackrecord.cli.pages.side_by_side import side_by_side
+    from trackrecord.cli.pages.side_by_side import answer_lines, side_by_side
     from trackrecord.cli.pages.verification import verdict_line
     from trackrecord.parity import compare_runs
     from trackrecord.verify import verify
@@ -118,7 +118,10 @@ def _prove(path: Path, ids: Sequence[str], *, is_whole: bool) -> bool:
         left, right = (read_run(reader, run_id) for run_id in ids)
         comparison = compare_runs(reader, *ids, settings=scoring())
         verification = verify(reader, scoring())
-    terminal.say(side_by_side(left, right, look) + "\n")
+    terminal.say(side_by_side(left, right, look))
+    for text in answer_lines(left, right, look):
+        terminal.say(text)
+    terminal.say("")
     terminal.say(parity_page(comparison, look, is_whole=is_whole))
     terminal.say(verdict_line(verification, look))
     return comparison.is_ok() and verification.is_clean

@@ -130,7 +130,7 @@ def _is_other_call(row: _Row) -> bool:
 def _calls(rows: Sequence[_Row]) -> tuple[str, ...]:
     """One line for tool calls that were made in another order: field by field they only say so again and again."""
     places = {match.group() for row in rows if (match := _CALL.match(row.name))}
-    return "toolCalls[…]", "", "", f"other work: {many(len(rows), 'field')} of {many(len(places), 'call')}"
+    return f"toolCalls[…] of {many(len(places), 'call')}", many(len(rows), "field"), "", "other work"
 
 
 def _cells(row: _Row) -> tuple[str, ...]:

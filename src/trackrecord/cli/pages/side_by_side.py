@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from trackrecord.cli.look import Column, Look, table
+from trackrecord.cli.answer import one_line
+from trackrecord.cli.escape import line
+from trackrecord.cli.look import Column, Look, pad, table
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.signs import run_state
 from trackrecord.cli.stored import StoredRun
@@ -20,6 +22,14 @@ def side_by_side(left: StoredRun, right: StoredRun, look: Look) -> str:
     one, other = _figures(left, look), _figures(right, look)
     rows = [(name, one[name][0], other[name][0], one[name][1]) for name in one]
     return "\n".join(table(look, columns, rows))
+
+
+def answer_lines(left: StoredRun, right: StoredRun, look: Look) -> list[str]:
+    """What the runs answered, once when it was the same."""
+    sides = [("answer", left)] if left.answer == right.answer else [("left", left), ("right", right)]
+    return [
+        f"{pad(name, 8)}{line(one_line(run.answer), look.width - 8)}" for name, run in sides if run.answer is not None
+    ]
 
 
 def _figures(run: StoredRun, look: Look) -> dict[str, tuple[str, str]]:
