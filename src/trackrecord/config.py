@@ -5,12 +5,13 @@ An argument given in code or on the command line wins over the environment; the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from trackrecord.errors import BadSettings
 from trackrecord.places import database_url
@@ -25,7 +26,7 @@ class RetrySettings(BaseModel):
 
     max_attempts: int = Field(default=3, ge=1, le=20, description="Tries in all.")
     initial_ms: int = Field(default=1_000, ge=0, description="First wait in milliseconds.")
-    multiplier: float = Field(default=2.0, ge=1.0, description="Factor from one wait to the next.")
+    multiplier: float = Field(default=2.0, ge=1.0, le=100.0, description="Factor from one wait to the next.")
     max_ms: int = Field(default=30_000, ge=0, description="Longest wait in milliseconds.")
     retry_after_cap_ms: int = Field(default=60_000, ge=0, description="Longest Retry-After that is honoured.")
 
@@ -35,7 +36,9 @@ class LimitSettings(BaseModel):
 
     model_config = {"extra": "forbid"}
 
-    run_timeout_s: float | None = Field(default=None, gt=0, description="Working time of a run in seconds.")
+    run_timeout_s: float | None = Field(
+        default=None, gt=0, le=30 * 86_400, description="Working time of a run in seconds, 30 days at most."
+    )
     max_tokens_per_run: int | None = Field(default=None, ge=1, description="Tokens of all model attempts of a run.")
     max_tokens_per_call: int | None = Field(default=None, ge=1, description="Tokens of one model attempt.")
     max_cost_usd: Decimal | None = Field(default=None, ge=0, description="Dollars of a run.")
@@ -54,7 +57,9 @@ class LimitSettings(BaseModel):
 class Settings(BaseSettings):
     """Every setting, with its default."""
 
-    model_config = SettingsConfigDict(env_prefix="TRACKRECORD_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="TRACKRECORD_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid"
+    )
 
     db: str = Field(default="", description="Database URL, like sqlite:///runs.db; empty means the user's data folder.")
     model: str | None = Field(default=None, description="Model of agents that name none, `provider:name`.")
@@ -86,21 +91,30 @@ def read_settings(**given: Any) -> Settings:
     """Settings from the environment, with what is given in code on top; None means not given.
 
     Raises:
-        BadSettings: a setting has a value that cannot be used; names it and says what it takes.
+        BadSettings: settings have values that cannot be used; names each and says what it takes.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = "__".join(str(part) for part in first["loc"]).upper()
+        wrong = [f"the setting {_name(one['loc'], given)} is {one['input']!r}: {one['msg']}" for one in error.errors()]
+        raise BadSettings("; ".join(wrong), cure="Mend it, or leave it out to take the default.") from None
+    except SettingsError as error:
+        found = re.search(r'"(\w+)"', str(error))  # the library tells the field in words only
+        name = _name((found[1],), {}) if found else "of a list or mapping"
         raise BadSettings(
-            f"the setting TRACKRECORD_{place} is {first.get('input')!r}: {first['msg']}",
-            cure="Mend or unset the environment variable.",
+            f"the setting {name} is no JSON", cure="Write a list like '[\"name\"]', a mapping like '{\"name\": 1}'."
         ) from None
+
+
+def _name(place: tuple[int | str, ...], given: Mapping[str, Any]) -> str:
+    """What the caller calls it: a name in code, or a variable of the environment."""
+    if given.get(str(place[0])) is not None:
+        return repr(".".join(map(str, place)))
+    return f"TRACKRECORD_{'__'.join(map(str, place)).upper()}"
 
 
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the variables whose names say that they are secret; they are kept out of every sink."""
     return tuple(
-        value for name, value in environment.items() if name.upper().endswith(_SECRET_ENDINGS) and len(value) >= 8
+        value for name, value in environment.items() if f"_{name.upper()}".endswith(_SECRET_ENDINGS) and len(value) >= 8
     )

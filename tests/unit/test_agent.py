@@ -352,7 +352,6 @@ _OTHER: dict[str, Callable[[dict[str, Any]], object]] = {
     "condition": _step(1, condition="2 < 1"),
     "loop concurrency": _step(2, concurrency=2),
     "loop as": _step(2, **{"as": "row"}),
-    "join": _step(3, join="any"),
     "collect": _step(4, collect="flatten"),
     "fallback": lambda d: d["workflow_steps"][5]["on_error"]["fallback"].update(prompt="y"),
     "a dependency": _step(5, depends_on=["one"]),

@@ -1,4 +1,4 @@
-"""Kinds of planted damage: what is done to the database, which checks must see it at which row, what no rebuild mends."""
+"""Kinds of planted damage: what is done to the database, which checks must see it where, what no rebuild mends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS: Final = ("agent_intensity_metrics", f"agent_id={RESEARCHER.id}")
 SUMS: Final[Mapping[str, Place]] = {"stats": STATS, "intensity": METRICS, "scores": METRICS}
 VERSION: Final = ("agent_versions", f"agent_id={RESEARCHER.id}, version={RESEARCHER.version}")
 OF_STATS: Final = f"WHERE agent_id = '{RESEARCHER.id}' AND user_id = '{LOCAL_USER}'"
-OF_METRICS: Final = f"WHERE agent_id = '{RESEARCHER.id}'"
+OF_AGENT: Final = f"WHERE agent_id = '{RESEARCHER.id}'"
 TURN: Final = f"run_id={PRICED}, path=turn:1/model, attempt=1"
 CALL: Final = f"run_id={PRICED}, path=turn:1/call:1/tool, attempt=1"
 OF_TURN: Final = f"WHERE run_id = '{PRICED}' AND path = 'turn:1/model'"
@@ -68,7 +68,13 @@ def kept(*statements: str, found: Mapping[str, Place], mended: Collection[str] =
 
 def copied_log(to: str) -> str:
     columns = COPY.format(to="execution_id")
-    return f"INSERT INTO agent_logs ({columns}) SELECT {COPY.format(to=repr(to))} FROM agent_logs WHERE execution_id = '{PRICED}'"
+    copied = f"SELECT {COPY.format(to=repr(to))} FROM agent_logs WHERE execution_id = '{PRICED}'"
+    return f"INSERT INTO agent_logs ({columns}) {copied}"
+
+
+def adjusted(deltas: str) -> str:
+    values = f"'{made.LOCAL_TENANT}', '{PRICED}', 1, 'late', '{deltas}', 'late/1', '{runs.FAR}'"
+    return f"INSERT INTO run_adjustments VALUES ({values})"
 
 
 NOBODY: Final = made.run_id(99)
@@ -86,27 +92,23 @@ DAMAGES: Final[dict[str, Damage]] = {
         found={"stats": ("agent_stats", f"agent_id={NOBODY}, user_id=u")},
     ),
     "drifted intensity": healed(
-        f"UPDATE agent_intensity_metrics SET total_tokens = total_tokens + 1 {OF_METRICS}", found={"intensity": METRICS}
+        f"UPDATE agent_intensity_metrics SET total_tokens = total_tokens + 1 {OF_AGENT}", found={"intensity": METRICS}
     ),
     "spoilt set": healed(
-        f"UPDATE agent_intensity_metrics SET plugins_ever = 'http' {OF_METRICS}", found={"intensity": METRICS}
+        f"UPDATE agent_intensity_metrics SET plugins_ever = 'http' {OF_AGENT}", found={"intensity": METRICS}
     ),
-    "metrics gone": healed(f"DELETE FROM agent_intensity_metrics {OF_METRICS}", found={"intensity": METRICS}),
+    "metrics gone": healed(f"DELETE FROM agent_intensity_metrics {OF_AGENT}", found={"intensity": METRICS}),
     "edited score": healed(
-        f"UPDATE agent_intensity_metrics SET combined_score_thousandths = 1 {OF_METRICS}", found={"scores": METRICS}
+        f"UPDATE agent_intensity_metrics SET combined_score_thousandths = 1 {OF_AGENT}", found={"scores": METRICS}
     ),
     "forgotten number": healed(
-        f"UPDATE agent_intensity_metrics SET agent_seq = agent_seq - 1 {OF_METRICS}", found={"agent_seq": METRICS}
+        f"UPDATE agent_intensity_metrics SET agent_seq = agent_seq - 1 {OF_AGENT}", found={"agent_seq": METRICS}
     ),
     "outside run turned": healed(
-        f"UPDATE external_executions SET fields = '{{\"success\":false}}' WHERE kind = 'stats' AND agent_id = '{RESEARCHER.id}'",
+        f"UPDATE external_executions SET fields = '{{\"success\":false}}' {OF_AGENT} AND kind = 'stats'",
         found={"stats": STATS},
     ),
-    "adjustment outside the sums": healed(
-        f"INSERT INTO run_adjustments VALUES ('{made.LOCAL_TENANT}', '{PRICED}', 1, 'late', '{{\"input_tokens\":9000}}',"
-        f" 'late/1', '{runs.FAR}')",
-        found=SUMS,
-    ),
+    "adjustment outside the sums": healed(adjusted('{"input_tokens":9000}'), found=SUMS),
     # records
     "changed total": kept(
         f"UPDATE agent_executions SET tokens_used = tokens_used + 1000 WHERE id = '{PRICED}'",
@@ -220,7 +222,8 @@ DAMAGES: Final[dict[str, Damage]] = {
         found={"audit": run(PRICED)},
     ),
     "ended by another epoch": kept(
-        f"UPDATE audit_events SET details = '{{\"epoch\":7}}' WHERE action = 'run.finished' AND subject_id = '{PRICED}'",
+        "UPDATE audit_events SET details = '{\"epoch\":7}'"
+        f" WHERE action = 'run.finished' AND subject_id = '{PRICED}'",
         found={"audit": run(PRICED)},
     ),
     "result before the end": kept(
@@ -241,7 +244,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         mended=["intensity"],
     ),
     "double in the order": kept(
-        f"UPDATE external_executions SET agent_seq = 2 WHERE kind = 'stats' AND agent_id = '{RESEARCHER.id}'",
+        f"UPDATE external_executions SET agent_seq = 2 {OF_AGENT} AND kind = 'stats'",
         found={"agent_seq": ("external_executions", "")},
     ),
     # owners and definitions
@@ -266,15 +269,15 @@ DAMAGES: Final[dict[str, Damage]] = {
         found={"tenants": run(CANCELLED)},
     ),
     "definition edited": kept(
-        f"UPDATE agent_versions SET definition = replace(definition, 'Look', 'Do not look') WHERE agent_id = '{RESEARCHER.id}'",
+        f"UPDATE agent_versions SET definition = replace(definition, 'Look', 'Do not look') {OF_AGENT}",
         found={"definitions": VERSION},
     ),
     "definition broken": kept(
-        f"UPDATE agent_versions SET definition = '{{' WHERE agent_id = '{RESEARCHER.id}'",
+        f"UPDATE agent_versions SET definition = '{{' {OF_AGENT}",
         found={"definitions": VERSION},
     ),
     "design edited": kept(
-        f"UPDATE agent_versions SET design = json_set(design, '$.steps', 9) WHERE agent_id = '{RESEARCHER.id}'",
+        f"UPDATE agent_versions SET design = json_set(design, '$.steps', 9) {OF_AGENT}",
         found={"definitions": VERSION, "scores": METRICS},
         mended=["scores"],
     ),
@@ -287,12 +290,10 @@ DAMAGES: Final[dict[str, Damage]] = {
         found={"payloads": ("run_payloads", f"run_id={PRICED}, kind=output")},
     ),
     "adjustment nobody can add": kept(
-        f"INSERT INTO run_adjustments VALUES ('{made.LOCAL_TENANT}', '{PRICED}', 1, 'late', '{{\"colour\":1}}', 'late/1',"
-        f" '{runs.FAR}')",
-        found={"recountable": ("run_adjustments", f"run_id={PRICED}, seq=1")},
+        adjusted('{"colour":1}'), found={"recountable": ("run_adjustments", f"run_id={PRICED}, seq=1")}
     ),
     "outside run nobody can add": kept(
-        f"UPDATE external_executions SET fields = '{{' WHERE kind = 'intensity' AND agent_id = '{RESEARCHER.id}'",
+        f"UPDATE external_executions SET fields = '{{' {OF_AGENT} AND kind = 'intensity'",
         found={"recountable": ("external_executions", "")},
     ),
 }

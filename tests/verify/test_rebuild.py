@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.store import runs
 from tests.verify import made
-from tests.verify.damages import DAMAGES, OF_METRICS, OF_STATS, STATS, SUMS, Damage, run
+from tests.verify.damages import DAMAGES, OF_AGENT, OF_STATS, STATS, SUMS, Damage, run
 from tests.verify.test_damage import failing, verified
 
 from trackrecord.errors import StoreError
@@ -89,7 +89,7 @@ async def test_an_agent_that_cannot_be_added_up_keeps_its_sums(path: Path) -> No
 
 async def test_runs_that_ended_just_before_are_counted(path: Path) -> None:
     """A rebuild in the same transaction as finishes sees what they changed, and does not undo it."""
-    made.damage(path, f"UPDATE agent_intensity_metrics SET total_tokens = 7 {OF_METRICS}")
+    made.damage(path, f"UPDATE agent_intensity_metrics SET total_tokens = 7 {OF_AGENT}")
     store = SqliteStore.open(path, synchronous="NORMAL")
     with runs.writer_held(store):
         counting = [
@@ -120,9 +120,7 @@ async def test_a_rebuild_is_all_or_nothing(path: Path, place: str) -> None:
     assert set() == failing(verified(path))
 
 
-async def test_a_rebuild_that_fails_among_others_undoes_only_itself(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rebuild_that_fails_undoes_only_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What earlier units of the same transaction changed is stored although the rebuild after them failed."""
     made.damage(path, f"UPDATE agent_stats SET tokens_total = 7 {OF_STATS}")
 
@@ -145,7 +143,7 @@ async def test_a_rebuild_that_fails_among_others_undoes_only_itself(
 
 async def test_runs_go_on_after_a_rebuild(path: Path) -> None:
     """The next run of a mended agent is added to the mended sums."""
-    made.damage(path, f"UPDATE agent_intensity_metrics SET total_tokens = 7, agent_seq = 40 {OF_METRICS}")
+    made.damage(path, f"UPDATE agent_intensity_metrics SET total_tokens = 7, agent_seq = 40 {OF_AGENT}")
     store = SqliteStore.open(path, synchronous="NORMAL")
     await store.rebuild()
     await made.leave(store, made.Made(run_id=made.run_id(31), spans=runs.spans(1)))

@@ -5,13 +5,15 @@ What comes back equals what went in. Must never change a value: content was made
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from trackrecord.canonical import Json, encode_clean, loads
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage
-from trackrecord.store.protocol import Payload
+
+if TYPE_CHECKING:
+    from trackrecord.store.protocol import Payload
 
 Value = str | int | None
 Row = tuple[Value, ...]

@@ -243,7 +243,7 @@ class _Compiler:
         pairs: list[tuple[Evaluate, Evaluate]] = []
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
-                raise ExpressionError("** is not part of the expression language", "Write out the keys.")
+                raise ExpressionError("`**` is not part of the expression language", "Write out the keys.")
             pairs.append((self.compile(key, depth + 1), self.compile(value, depth + 1)))
 
         def built(scope: Scope, meter: Meter) -> Json:

@@ -12,9 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trackrecord.canonical import Json
-from trackrecord.workflow import bounds, expressions, paths, scope
+from trackrecord.workflow import bounds, paths, scope
 from trackrecord.workflow.expressions import (
-    Expression,
     ExpressionError,
     MissingPath,
     TypeMismatch,
@@ -162,7 +161,7 @@ def test_arithmetic_is_pythons(source: str, value: Json) -> None:
         ("inputs.none + 1", "+ takes two numbers, two texts or two lists, not null and the number 1 | default(…, 0) stands in for what is null or missing."),  # noqa: E501
         ("true + 1", "+ takes two numbers, two texts or two lists, not true and the number 1 | "),
         ("'%s' % 1", "% takes two numbers, not the text '%s' and the number 1 | str(…) makes text of a value, int(…) and float(…) a number of text."),  # noqa: E501
-        ("'a' * 'b'", "* takes two numbers, or text or a list with a whole number, not the text 'a' and the text 'b' | "),
+        ("'a' * 'b'", "* takes two numbers, or text or a list with a whole number, not the text 'a' and the text 'b' | "),  # noqa: E501
         ("'a' * true", "* takes two numbers, or text or a list with a whole number, not the text 'a' and true | str(…) makes text of a value, int(…) and float(…) a number of text."),  # noqa: E501
         ("[1] * 1.5", "* takes two numbers, or text or a list with a whole number, not a list and the number 1.5 | "),
         ("-'a'", "- takes a number, not the text 'a' | "),
@@ -240,10 +239,10 @@ def test_what_has_no_order_is_a_type_mismatch(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("inputs.n and true", "what stands beside `and` must be true or false, not the number 3 | Compare it, like `… > 0`."),
-        ("inputs.t or 'a'", "what stands beside `or` must be true or false, not the text 'abc' | Compare it, or write coalesce(a, b) for a fallback."),
+        ("inputs.n and true", "what stands beside `and` must be true or false, not the number 3 | Compare it, like `… > 0`."),  # noqa: E501
+        ("inputs.t or 'a'", "what stands beside `or` must be true or false, not the text 'abc' | Compare it, or write coalesce(a, b) for a fallback."),  # noqa: E501
         ("not inputs.none", "what follows `not` must be true or false, not null | Compare it, like `… != null`."),
-        ("1 if inputs.l else 2", "what stands between `if` and `else` must be true or false, not a list | Compare it, like `len(…) > 0`."),
+        ("1 if inputs.l else 2", "what stands between `if` and `else` must be true or false, not a list | Compare it, like `len(…) > 0`."),  # noqa: E501
         ("1 in 2", "only text, a list or an object can contain something, not the number 2 | "),
         ("1 in 'a'", "text can only contain text, not the number 1 | str(…) makes text of a value."),
     ],
@@ -423,7 +422,7 @@ def test_functions(source: str, value: Json) -> None:
         ("date('2030-01-01T00:00:00')", "date(): '2030-01-01T00:00:00' has no time zone | End it with Z or an offset like +02:00."),  # noqa: E501
         ("date('2030-02-30')", "date(): '2030-02-30' is no time that exists | Write a time like 2030-12-31T23:59:00Z, or a day like 2030-12-31."),  # noqa: E501
         ("date('0001-01-01T00:00:00+10:00')", "date(): '0001-01-01T00:00:00+10:00' is no time that exists | Write a time like 2030-12-31T23:59:00Z, or a day like 2030-12-31."),  # noqa: E501
-        ("matches('a', inputs.t + '(')", "'abc(' is no regular expression: 'missing ): abc(' | Write it in RE2 syntax."),
+        ("matches('a', inputs.t + '(')", "'abc(' is no regular expression: 'missing ): abc(' | Write it in RE2 syntax."),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_function_says_what_it_takes(source: str, words: str) -> None:
@@ -434,8 +433,7 @@ def test_a_function_says_what_it_takes(source: str, words: str) -> None:
 def test_values_without_a_common_order_have_no_least() -> None:
     """The rule of the order operators is decided once for all values, so it cannot go in circles."""
     assert isinstance(_error("min('10', '9', 5, 'x')"), TypeMismatch)
-    assert "5x" == _value("max('10', '9', '5x')") or "9" == _value("max('10', '9', '5x')")
-    assert _value("max('10', '9', '5x')") == _value("max('5x', '10', '9')") == _value("max('9', '5x', '10')")
+    assert "9" == _value("max('10', '9', '5x')") == _value("max('5x', '10', '9')") == _value("max('9', '5x', '10')")
 
 
 # ----------------------------------------------------------------------------------------------------- what is refused
@@ -445,25 +443,25 @@ def test_values_without_a_common_order_have_no_least() -> None:
     ("source", "words"),
     [
         ("", "the expression is empty | Write what it should give, like {{ inputs.name }}."),
-        ("2 ** 8", "** is not part of the expression language | Multiply instead."),
-        ("1 << 2", "<< is not part of the expression language | "),
-        ("1 >> 2", ">> is not part of the expression language | "),
-        ("item | lower", "| is not part of the expression language | Write `or`, or call a function: len(value)."),
-        ("1 & 2", "& is not part of the expression language | Write `and`."),
-        ("1 ^ 2", "^ is not part of the expression language | "),
-        ("1 @ 2", "@ is not part of the expression language | "),
-        ("~1", "~ is not part of the expression language | Write `not`."),
-        ("inputs.none is null", "is is not part of the expression language | Write `==`."),
-        ("1 is not 2", "is not is not part of the expression language | Write `!=`."),
-        ("lambda: 1", "lambda is not part of the expression language | "),
+        ("2 ** 8", "`**` is not part of the expression language | Multiply instead."),
+        ("1 << 2", "`<<` is not part of the expression language | "),
+        ("1 >> 2", "`>>` is not part of the expression language | "),
+        ("item | lower", "`|` is not part of the expression language | Write `or`, or call a function: len(value)."),
+        ("1 & 2", "`&` is not part of the expression language | Write `and`."),
+        ("1 ^ 2", "`^` is not part of the expression language | "),
+        ("1 @ 2", "`@` is not part of the expression language | "),
+        ("~1", "`~` is not part of the expression language | Write `not`."),
+        ("inputs.none is null", "`is` is not part of the expression language | Write `==`."),
+        ("1 is not 2", "`is not` is not part of the expression language | Write `!=`."),
+        ("lambda: 1", "`lambda` is not part of the expression language | "),
         ("[x for x in inputs.l]", "a comprehension is not part of the expression language | Use a transform step: map or filter."),  # noqa: E501
         ("{x for x in inputs.l}", "a comprehension is not part of the expression language | Use a transform step: map or filter."),  # noqa: E501
         ("{x: 1 for x in inputs.l}", "a comprehension is not part of the expression language | Use a transform step: map or filter."),  # noqa: E501
         ("sum(x for x in inputs.l)", "a comprehension is not part of the expression language | Use a transform step: map or filter."),  # noqa: E501
-        ("(a := 1)", ":= is not part of the expression language | Write `==` to compare; bind names with `output`."),
+        ("(a := 1)", "`:=` is not part of the expression language | Write `==` to compare; bind names with `output`."),
         ("{1, 2}", 'a set is not part of the expression language | Write a list, [a, b], or an object, {"key": value}. A reference needs no braces inside.'),  # noqa: E501
-        ("{**inputs.d}", "** is not part of the expression language | Write out the keys."),
-        ("[*inputs.l]", "* is not part of the expression language | "),
+        ("{**inputs.d}", "`**` is not part of the expression language | Write out the keys."),
+        ("[*inputs.l]", "`*` is not part of the expression language | "),
         ("f'{item}'", "f'…' is not part of the expression language | Write plain quotes; join with +."),
         ("b'a'", "b'…' is not part of the expression language | Write plain quotes; join with +."),
         ("'''a'''", "triple quotes are not part of the expression language | Write the text in one pair."),
@@ -472,8 +470,8 @@ def test_values_without_a_common_order_have_no_least() -> None:
         ("1j", "'1j' is no number | Write digits, like 12, 0.5 or 1e6."),
         ("0x10", "'0x10' is no number | Write digits, like 12, 0.5 or 1e6."),
         ("1or 2", "'1or' is no number | Write digits, like 12, 0.5 or 1e6."),
-        ("await item", "await is not part of the expression language | "),
-        ("(yield)", "yield is not part of the expression language | "),
+        ("await item", "`await` is not part of the expression language | "),
+        ("(yield)", "`yield` is not part of the expression language | "),
         ("item.__class__", "'__class__' is not part of the expression language | A key is also written ['__class__']."),
         ("__import__('os')", "there is no function '__import__' | Known are abs, coalesce, contains, date, days_between, default, ends_with, float, int, join, json, len, lower, matches and 10 more."),  # noqa: E501
         ("lowr(item)", "there is no function 'lowr' | Did you mean 'lower'?"),
@@ -656,7 +654,7 @@ def test_the_bounds_are_the_documented_ones() -> None:
 
 def test_no_source_can_visit_more_nodes_than_allowed() -> None:
     """Each node is visited at most once, so the length of the source bounds the visits of its nodes."""
-    widest = compile_expression("[" + ",".join(["a"] * 1_023) + "]")
+    widest = compile_expression(f"[{','.join(['a'] * 1_023)}]")
 
     assert 1_024 == widest.node_count
     assert bounds.MAX_SOURCE_BYTES < bounds.MAX_VISITS
@@ -696,11 +694,8 @@ def test_references_are_written_as_in_the_source() -> None:
 
 def test_expressions_of_one_source_are_equal() -> None:
     """An expression is a value: what it was compiled from, not where."""
-    one: Expression = compile_expression("1 + 1")
-
-    assert one == compile_expression("1 + 1")
-    assert one != compile_expression("1 + 2")
-    assert "2" not in repr(one.references)
+    assert compile_expression("a + 1") == compile_expression("a + 1")
+    assert compile_expression("a + 1") != compile_expression("a + 2")
 
 
 def test_the_roots_are_those_of_the_scope() -> None:
@@ -722,7 +717,6 @@ def test_what_the_scope_lacks_is_not_invented() -> None:
     """Without `now` there is no time, and no clock is asked."""
     with pytest.raises(ExpressionError, match="there is no `now` here"):
         compile_expression("now()").evaluate({})
-    assert "expressions" == expressions.__name__.rpartition(".")[2]
 
 
 # --------------------------------------------------------------------------------------------------------- never raises
@@ -746,7 +740,7 @@ def _operands() -> st.SearchStrategy[str]:
         "len min max sum round abs lower upper strip split join contains starts_with ends_with matches default coalesce"
         " int float str json date days_between".split()
     )
-    operators = st.sampled_from("+ - * / // % < <= > == != and or in".split() + ["not in"])
+    operators = st.sampled_from(("not in", *"+ - * / // % < <= > == != and or in".split()))
 
     def deeper(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         return (

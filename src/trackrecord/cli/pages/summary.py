@@ -23,7 +23,7 @@ def summary(record: Record, look: Look, again: str) -> str:
             many(measures.tool_calls_count, "tool call"),
             f"{count(tokens.total)} tokens{parts}",
             _cost(measures.cost_nanos, measures.model_calls_count),
-            many(record.credits_used, "credit"),
+            many(record.credits_used, "credit") if record.credits_used is not None else "",
             many(measures.retry_count, "retry", "retries") if measures.retry_count else "",
         ),
         columns=look.width - 2,
