@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Final, cast
 
 from trackrecord.agent import Agent
-from trackrecord.canonical import Json, clean, encode_clean
+from trackrecord.canonical import Json, clean, cut, encode_clean, loads
+from trackrecord.clock import moment
 from trackrecord.errors import AgentNotActive, BadAgent, BadInput, PluginNotConnected, UnknownEngine, UnknownModel
 from trackrecord.json_schema import compile_schema
 from trackrecord.record.record import ExecutionType
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
-from trackrecord.workflow.effects import EffectOf, check
+from trackrecord.workflow.effects import EffectOf, check, places
+from trackrecord.workflow.steps import AgentBody, LlmBody, Step
+
+_MOST_COMPLAINTS: Final = 8
+_MOST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ class Admitted:
     Attributes:
         agent: with the request's prompt and model, and the installation's model where none is named.
         engine: the engine's name.
-        inputs: canonical, defaults filled in; `inputs_text` is the same as text.
+        inputs: canonical, defaults filled in, and nobody else's; `inputs_text` is the same as text.
     """
 
     request: Request
@@ -80,7 +86,8 @@ def decide(request: Request, standing: Standing) -> Admitted:
     """The admitted request.
 
     Raises:
-        BadInput: inputs are missing, unknown, of the wrong type or too large; all of them are named.
+        BadInput: inputs are missing, unknown, of the wrong type or too large; all of them are named. Or `now` is no
+            date and time.
         BadAgent: a step calls an action that is not there, or would retry one that must not happen twice.
         AgentNotActive, PluginNotConnected, UnknownEngine, UnknownModel: policy says no.
     """
@@ -92,19 +99,17 @@ def decide(request: Request, standing: Standing) -> Admitted:
     engine = _engine(request, standing)
     _check_plugins(agent, standing)
     _check_actions(agent, standing)
-    model = request.model or agent.model or standing.default_model
-    if model is None and not standing.engines[engine]:
-        raise UnknownModel(
-            f"the agent {agent.name!r} names no model",
-            cure="Add `model: provider:name` to its definition, give --model, or set TRACKRECORD_MODEL.",
-        )
-    inputs = _inputs(agent, request.inputs)
+    model = request.model or agent.model or standing.default_model or None
+    if model is None:
+        _check_no_model_needed(agent, carries_steps=standing.engines[engine])
+    _check_now(request.now)
+    text = encode_clean(_inputs(agent, request.inputs))
     return Admitted(
         request=request,
         agent=_adjusted(agent, request.prompt, model),
         engine=engine,
-        inputs=inputs,
-        inputs_text=encode_clean(inputs),
+        inputs=cast("dict[str, Json]", loads(text)),  # the caller may go on changing what it gave
+        inputs_text=text,
     )
 
 
@@ -148,6 +153,30 @@ def _check_actions(agent: Agent, standing: Standing) -> None:
         raise BadAgent(f"{agent.name!r} cannot run here: {len(problems)} problem(s)", problems=problems)
 
 
+def _check_no_model_needed(agent: Agent, *, carries_steps: bool) -> None:
+    who = f"the agent {agent.name!r} names no model"
+    if carries_steps and agent.workflow is not None:
+        needy = next((at for at, step in places(agent.workflow.steps, "workflow_steps") if _asks_a_model(step)), None)
+        if needy is None:
+            return
+        who = f"{who}, which {needy} needs"
+    raise UnknownModel(
+        who, cure="Add `model: provider:name` to its definition, give --model, or set TRACKRECORD_MODEL."
+    )
+
+
+def _asks_a_model(step: Step) -> bool:
+    return isinstance(step.body, AgentBody) or (isinstance(step.body, LlmBody) and step.body.model is None)
+
+
+def _check_now(now: str | None) -> None:
+    try:
+        if now is not None:
+            moment(now)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"now is {now!r}: {error}", cure="Write it like 2026-01-31T09:00:00Z.") from None
+
+
 def _adjusted(agent: Agent, prompt: str | None, model: str | None) -> Agent:
     if prompt is None and model == agent.model:
         return agent
@@ -155,18 +184,23 @@ def _adjusted(agent: Agent, prompt: str | None, model: str | None) -> Agent:
 
 
 def _inputs(agent: Agent, given: Mapping[str, object]) -> dict[str, Json]:
-    cleaned = clean(dict(given))
-    assert isinstance(cleaned, dict)  # noqa: S101  # clean keeps a dict a dict
+    cleaned = clean(given)
+    if not isinstance(cleaned, dict) or not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are untyped in practice
+        raise BadInput(
+            f"inputs of {agent.name!r} are a {type(given).__name__}, not a mapping of names to values",
+            cure="Give a dict, like {'file': 'tickets.csv'}.",
+        )
     schema = agent.input_schema
     if schema is not None:
         cleaned = _with_defaults(schema, cleaned)
+    _check_size(agent, cleaned)
+    if schema is not None:
         _check_names(agent, schema, cleaned)
         problems = compile_schema(schema).problems(cleaned)
         if problems:
             raise BadInput(
                 f"inputs of {agent.name!r} do not fit: {'; '.join(problems)}", cure=_expected(schema, problems)
             )
-    _check_size(agent, cleaned)
     return cleaned
 
 
@@ -185,9 +219,11 @@ def _check_names(agent: Agent, schema: Mapping[str, Json], inputs: Mapping[str, 
     missing = [str(name) for name in required if name not in inputs] if isinstance(required, list) else []
     unknown = [name for name in inputs if name not in fields] if schema.get("additionalProperties") is False else []
     complaints = [f"{name!r} is missing" for name in missing]
-    for name in unknown:
-        near = get_close_matches(name, fields, 1)
-        complaints.append(f"{name!r} is unknown" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    for name in unknown[:_MOST_COMPLAINTS]:
+        near = get_close_matches(name, fields, 1) if len(name) < _MOST_NAME else []
+        complaints.append(f"{cut(name, _MOST_NAME)!r} is unknown" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    if len(unknown) > _MOST_COMPLAINTS:
+        complaints.append(f"{len(unknown) - _MOST_COMPLAINTS:,} more are unknown")
     if complaints:
         known = ", ".join(f"{name}{'*' if name in (required or []) else ''}" for name in fields) or "none"  # type: ignore[operator]  # a list when it is there, the schema was checked
         raise BadInput(
@@ -205,7 +241,7 @@ def _check_size(agent: Agent, inputs: Mapping[str, Json]) -> None:
     largest = max(sizes, key=lambda name: sizes[name])
     raise BadInput(
         f"inputs of {agent.name!r} are {size:,} bytes, at most {most:,} are taken; "
-        f"the largest is {largest!r} with {sizes[largest]:,}",
+        f"the largest is {cut(largest, _MOST_NAME)!r} with {sizes[largest]:,}",
         cure="Give less, raise limits.max_input_bytes, or hand over a file name and let a plugin read it.",
     )
 

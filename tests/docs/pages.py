@@ -1,4 +1,4 @@
-"""The pages of the documentation as data: fenced blocks, tables by heading, links, anchors. Reads files, runs nothing."""
+"""The pages of the documentation as data: fenced blocks, tables by heading, links, anchors. Runs nothing."""
 
 from __future__ import annotations
 

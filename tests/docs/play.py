@@ -1,13 +1,10 @@
 """Plays the examples of a page in an empty folder, in order, as a reader would: files, programs, commands, queries.
 
-yaml, python, csv, toml, json   a block that names its file is written: `# name.ext` as its first line, or the name
-                                beside the language; agent files must load, JSON must be JSON
-python                          is run as a program of its own
-sh                              `trackrecord …` lines go through the command line in this process; the exit code is
-                                0, or N where the line ends in `# exit N`. `make …` must be a target. `export` sets
-                                a variable, `pip install …` installs the pyproject.toml of the folder
-sql                             is asked of `runs.db`, as its column values separated by ` | `
-text                            right after one of these, is what it prints; `…` stands for anything
+A block that names its file, in a first line `# name.ext` or beside its language, is written; an agent must load, JSON
+must be JSON. `python` is run as a program of its own. Of `sh`, `trackrecord …` goes through the command line in this
+process and gives 0, or N where the line says `# exit N`; `make …` must be a target; `export` sets a variable; `pip
+install` installs the folder's pyproject.toml. `sql` is asked of runs.db and prints its values with ` | ` between them.
+`text` right after one of these is what it prints; `…` stands for anything.
 """
 
 from __future__ import annotations
@@ -27,8 +24,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.docs.pages import ROOT, Block
+
 from trackrecord import Agent
 from trackrecord.cli import main
 from trackrecord.store.driver import driver
@@ -36,6 +33,7 @@ from trackrecord.store.driver import driver
 LANGUAGES = ("python", "yaml", "sh", "sql", "text", "json", "toml", "csv", "")
 TARGETS = frozenset(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 _EXIT = re.compile(r"#.*\bexit (\d+)")
+_ANY_LINES = r"(?:.*\n)*.*"
 _PASSED_OVER = (". .venv/bin/activate",)
 
 
@@ -193,5 +191,4 @@ def reader(tmp_path: Path, patch: pytest.MonkeyPatch) -> Player:
     folder.mkdir()
     patch.chdir(folder)
     patch.setattr(sys, "path", [str(folder), *sys.path])
-    patch.setattr(sys, "modules", sys.modules)
     return Player(folder, patch)

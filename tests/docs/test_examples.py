@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.docs import pages
 from tests.docs.pages import Block
 from tests.docs.play import ExampleFailed, Player, check_printed, reader

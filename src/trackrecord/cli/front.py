@@ -1,6 +1,6 @@
 """The front door: finds the command, calls it, and turns whatever comes of it into words and an exit code.
 
-Loads nothing but the one command that was asked for: the front page costs no more than Python itself.
+Loads nothing but the one command that was asked for, and typer only for a command: the front page needs neither.
 """
 
 from __future__ import annotations
@@ -97,13 +97,13 @@ def _unknown(name: str, rest: Sequence[str]) -> tuple[str, str]:
     shown = line(name, 60)
     if name.startswith("-"):
         named = next((one for one in rest if one in COMMANDS), "COMMAND")
-        return f"the option {shown!r} stands before the command", f"Write: trackrecord {named} {shown} …"
+        return f"the option '{shown}' stands before the command", f"Write: trackrecord {named} {shown} …"
     near = get_close_matches(name, COMMANDS, 1)
     if near:
-        return f"there is no command {shown!r}", f"Did you mean `trackrecord {near[0]}`?"
+        return f"there is no command '{shown}'", f"Did you mean `trackrecord {near[0]}`?"
     if name.endswith((".yaml", ".yml", ".json")):
-        return f"{shown!r} is no command", f"To run that agent: trackrecord run {shown}"
-    return f"there is no command {shown!r}", "`trackrecord --help` lists them."
+        return f"'{shown}' is no command", f"To run that agent: trackrecord run {shown}"
+    return f"there is no command '{shown}'", "`trackrecord --help` lists them."
 
 
 def _refuse(message: str, cure: str) -> int:

@@ -96,9 +96,23 @@ def _usage_figures(usage: Usage) -> Row:
 
 def span(row: tuple[Any, ...]) -> Span:
     """The span of a row selected with `SELECT_SPANS` (without tenant and run)."""
-    path, attempt, kind, status, epoch, start_us, duration_us, step_type, plugin, action = row[:10]
-    success, items, error_code, error_message, attributes = row[10:15]
-    purpose, provider, model, responded_model, *figures, provenance, raw, cost_nanos, cost_usd = row[15:]
+    (
+        path, attempt, kind, status, epoch, start_us, duration_us, step_type, plugin, action, success, items,
+        error_code, error_message, attributes, purpose, provider, model, responded_model,
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, provenance, raw,
+        cost_nanos, cost_usd,
+    ) = row  # fmt: skip
+    usage = None
+    if provenance is not None:
+        usage = Usage(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cache_read_tokens=cache_read_tokens,
+            cache_write_tokens=cache_write_tokens,
+            reasoning_tokens=reasoning_tokens,
+            provenance=provenance,
+            raw=raw,
+        )
     return Span(
         path=path,
         attempt=attempt,
@@ -112,7 +126,7 @@ def span(row: tuple[Any, ...]) -> Span:
         provider=provider,
         model=model,
         responded_model=responded_model,
-        usage=None if provenance is None else _usage(figures, provenance, raw),
+        usage=usage,
         cost_nanos=cost_nanos,
         cost_usd=cost_usd,
         plugin=plugin,
@@ -122,18 +136,6 @@ def span(row: tuple[Any, ...]) -> Span:
         error_code=error_code,
         error_message=error_message,
         attributes={} if attributes is None else cast("dict[str, Json]", loads(attributes)),
-    )
-
-
-def _usage(figures: list[Any], provenance: Any, raw: Any) -> Usage:
-    return Usage(
-        input_tokens=figures[0],
-        output_tokens=figures[1],
-        cache_read_tokens=figures[2],
-        cache_write_tokens=figures[3],
-        reasoning_tokens=figures[4],
-        provenance=provenance,
-        raw=raw,
     )
 
 

@@ -326,23 +326,23 @@ _ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
 INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
 INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
 # Every run leaves a summary and recall takes the newest few: reading them all would slow each run a little more than the
-# one before. Among equals the order is recall's own.
+# one before. Among equals the later one comes first, as the index has them: sorting by more would double the time.
 SELECT_MEMORIES: Final = """
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
     WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind = 'summary' AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC, importance DESC, text, run_id LIMIT ?)
+    ORDER BY created_at DESC LIMIT ?)
 UNION ALL
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
     WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind IN ('pattern', 'fact')
         AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC, id DESC LIMIT ?)
+    ORDER BY created_at DESC LIMIT ?)
 UNION ALL
 SELECT * FROM (
     SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id FROM user_memories
     WHERE tenant_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC, id DESC LIMIT ?)
+    ORDER BY created_at DESC LIMIT ?)
 """
 SELECT_DESIGN: Final = """
 SELECT design FROM agent_versions JOIN agents USING (tenant_id, version)

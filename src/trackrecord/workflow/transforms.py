@@ -39,7 +39,7 @@ from trackrecord.workflow.paths import Reference
 from trackrecord.workflow.rows import AGGREGATES, Items
 from trackrecord.workflow.values import Evaluate, Scope
 
-MAX_WORK: Final = 20_000_000
+MAX_WORK: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

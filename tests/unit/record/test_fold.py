@@ -190,6 +190,15 @@ def test_rejected_calls_are_counted_apart() -> None:
     assert [use.attempt_count for use in measures.tool_calls] == [0, 1]
 
 
+def test_the_first_attempt_decides_whether_a_call_started_in_whatever_order_attempts_are_read() -> None:
+    """A path whose second attempt was refused is a call; the order in which spans are folded says nothing."""
+    attempts = [tool("turn:1/call:1/tool", status="failed"), tool("turn:1/call:1/tool", status="rejected", attempt=2)]
+    assert (1, 0) == tuple(
+        getattr(fold(attempts), count) for count in ("tool_calls_count", "tool_calls_rejected_count")
+    )
+    assert fold(attempts) == fold(reversed(attempts))
+
+
 def test_orchestration_time_is_the_union_of_intervals_summed_over_epochs() -> None:
     """Overlapping calls count once; each epoch has its own clock."""
     measures = fold(
@@ -224,6 +233,12 @@ def test_the_primary_model_has_most_work_tokens_ties_by_first_path() -> None:
     big_memory = model("summary/model", model="memo", purpose="memory", tokens=(900, 900))
     assert fold([big_memory, model("turn:1/model", model="work")]).model == "work"
     assert fold([]).model is None
+
+
+def test_models_of_one_path_with_the_same_tokens_have_one_winner() -> None:
+    """A fallback model on the same path ties with the first in every respect: its name decides, not the order read."""
+    attempts = [model("turn:1/model", model="b"), model("turn:1/model", model="a", attempt=2)]
+    assert "a" == fold(attempts).model == fold(reversed(attempts)).model
 
 
 def test_duration_is_the_epochs_and_the_gaps_between_them() -> None:

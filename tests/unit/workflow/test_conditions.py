@@ -32,7 +32,7 @@ def _words(value: Json) -> str:
     return f"{caught.value.message} | {caught.value.cure}"
 
 
-# --------------------------------------------------------------------------------------------------------- as expression
+# --------------------------------------------------------------------------------------------------------- as expression  # noqa: E501
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_neither_true_nor_false_is_refused(condition: Json, words: str) 
     assert words == _words(condition)
 
 
-# ---------------------------------------------------------------------------------------------------------- all, any, not
+# ---------------------------------------------------------------------------------------------------------- all, any, not  # noqa: E501
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_conditions_are_combined(condition: Json, holds: bool) -> None:
         ({"field": "inputs.n"}, "'operator' is missing in a condition | Write {field: …, operator: …, value: …}."),
         ({"field": 3, "operator": "equals"}, "'field' must be text, not the number 3 | Write {field: …, operator: …, value: …}."),  # noqa: E501
         ({"feild": "x", "operator": "exists"}, "a condition has no field 'feild' | Did you mean 'field'?"),
-        ({"field": "inputs.n", "operator": "equal", "value": 1}, "there is no operator 'equal' | Did you mean 'equals'?"),
+        ({"field": "inputs.n", "operator": "equal", "value": 1}, "there is no operator 'equal' | Did you mean 'equals'?"),  # noqa: E501
         ({"field": "inputs.n", "operator": "equals"}, "equals needs a value | Add `value: …`."),
         ({"field": "inputs.n", "operator": "exists", "value": True}, "exists takes no value | Remove `value`."),
         ({"field": "1 +", "operator": "exists"}, "field: the expression '1 +': cannot be read: invalid syntax | "),
@@ -125,7 +125,7 @@ def test_conditions_are_combined(condition: Json, holds: bool) -> None:
         ({"field": "inputs.t", "operator": "matches", "value": 1}, "matches takes text and text, not the text '' and the number 1 | "),  # noqa: E501
         ({"field": "inputs.when", "operator": "before", "value": "soon"}, "the value of `before` must be a time, not the text 'soon' | Write a time like 2030-12-31T23:59:00Z, or a day like 2030-12-31."),  # noqa: E501
         ({"field": "inputs.when", "operator": "within_last_days", "value": -1}, "within_last_days takes 0 to 1,000,000 days, not the number -1 | "),  # noqa: E501
-        ({"field": "inputs.n", "operator": "in", "value": 3}, "in takes a list as value, not the number 3 | Write [a, b]."),
+        ({"field": "inputs.n", "operator": "in", "value": 3}, "in takes a list as value, not the number 3 | Write [a, b]."),  # noqa: E501
         ({"field": "inputs.n", "operator": "contains_any", "value": "x"}, "contains_any takes a list as value, not the text 'x' | Write [a, b]."),  # noqa: E501
     ],
 )  # fmt: skip
@@ -137,7 +137,7 @@ def test_a_broken_condition_is_refused_when_it_is_compiled(condition: Json, word
     assert words == f"{caught.value.message} | {caught.value.cure}"
 
 
-# ------------------------------------------------------------------------------------------------------------- operators
+# ------------------------------------------------------------------------------------------------------------- operators  # noqa: E501
 
 _TRUE: dict[str, list[tuple[Json, Json]]] = {
     "equals": [(1, 1.0), ("a", "a"), (None, None), ([1, {"a": 2}], [1.0, {"a": 2}]), (True, True)],
@@ -310,7 +310,7 @@ def test_conditions_of_one_source_are_equal() -> None:
     assert compile_condition({"not": "a"}) != compile_condition({"not": "b"})
 
 
-# ---------------------------------------------------------------------------------------------------------- never raises
+# ---------------------------------------------------------------------------------------------------------- never raises  # noqa: E501
 
 _scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=4)
 _values = st.recursive(

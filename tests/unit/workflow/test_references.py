@@ -123,9 +123,9 @@ def test_references_are_listed_once_in_order() -> None:
         ("a }} {{ b", "the {{ in front of 'b' is never closed", "Close it with }}."),
         ("{{", "the {{ in front of '' is never closed", "Close it with }}."),
         ("{{}}", "the expression '': the expression is empty", "Write what it should give, like {{ inputs.name }}."),
-        ("{{ it's }} {{ x }}", "the expression \" it's \": cannot be read: unterminated string literal (detected at line 1)", ""),
-        ("{{ {{ x }} }}", "the expression ' {{ x }} ': a set is not part of the expression language", 'Write a list, [a, b], or an object, {"key": value}. A reference needs no braces inside.'),
-        ({"a": ["{{ x | y }}"]}, "the expression ' x | y ': `|` is not part of the expression language", "Write `or`, or call a function: len(value)."),
+        ("{{ it's }} {{ x }}", "the expression \"it's\": cannot be read: unterminated string literal (detected at line 1)", ""),  # noqa: E501
+        ("{{ {{ x }} }}", "the expression '{{ x }}': a set is not part of the expression language", 'Write a list, [a, b], or an object, {"key": value}. A reference needs no braces inside.'),  # noqa: E501
+        ({"a": ["{{ x | y }}"]}, "the expression 'x | y': `|` is not part of the expression language", "Write `or`, or call a function: len(value)."),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_broken_template_is_refused_when_it_is_compiled(template: Json, message: str, cure: str) -> None:

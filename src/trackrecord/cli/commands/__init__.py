@@ -24,7 +24,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "Run agents": (
         Command(
             name="demo",
-            summary="one agent through two engines, offline, and both records side by side",
+            summary="one agent, two engines, offline: both records and the proof",
             examples=("trackrecord demo",),
         ),
         Command(
@@ -32,7 +32,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             summary="run an agent and record it",
             examples=(
                 "trackrecord run agent.yaml -i file=tickets.csv",
-                "trackrecord run agent.yaml -i text=@letter.txt --engine orchestrator --json",
+                "trackrecord run agent.yaml -i text=@letter.txt --engine agentkit",
             ),
         ),
         Command(
