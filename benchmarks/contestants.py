@@ -29,7 +29,7 @@ _NO_TELEMETRY: Final = {
 }
 
 
-class NotMeasured(Exception):  # noqa: N818  # named after what happened, like the errors of the package
+class NotMeasured(Exception):  # named after what happened, like the errors of the package
     """Something could not be measured; the text says why."""
 
 

@@ -40,9 +40,7 @@ def _run(command: list[str], environment: str) -> None:
     # with this one set, packages are left uncompiled and the first sample would pay for it
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     try:
-        done = subprocess.run(
-            command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotMeasured(f"{environment} cannot be installed: {error}") from None
     if done.returncode:

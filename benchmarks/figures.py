@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ from benchmarks.workers import work
 
 Unit = Literal["ms", "us", "runs/s", "KiB", ""]
 Samples = dict[str, list[float]]
+Check = Callable[[Worker, Mapping[str, Any], Mapping[str, Any]], None]
+"""Of a worker, a request and its answer; raises NotMeasured when the work was not done."""
 
 LOOP_PEERS: Final = (PYDANTIC_AI, OPENAI_AGENTS, LANGGRAPH)
 STEP_PEERS: Final = (LANGGRAPH, LANGGRAPH_SYNC)
@@ -166,19 +168,15 @@ async def step(report: Report, effort: Effort) -> None:
     async with _workers(report, (side, *STEP_PEERS)) as workers:
         await _warm(report, workers, {"do": "chain", "runs": 1, "steps": SHORT}, _check_chain)
         mine = [worker for worker in workers if worker.contestant.is_ours]
-        await _warm(report, mine, {"do": "chain", "runs": 1, "steps": LONG}, _check_chain)
+        few, many = {"do": "chain", "runs": effort.step_runs, "steps": SHORT}, {"do": "chain", "runs": 1, "steps": LONG}
+        await _warm(report, mine, many, _check_chain)
         for _ in _rounds(short, effort.step_rounds):
-            request = {"do": "chain", "runs": effort.step_runs, "steps": SHORT}
-            await _round(report, workers, request, _check_chain, of_short, 1e6)
-            await _round(
-                report, [one for one in mine if one in workers], request | {"runs": 1, "steps": LONG}, _check_chain,
-                of_long, 1e6,
-            )
+            await _round(report, workers, few, _check_chain, of_short, 1e6)
+            mine = [worker for worker in mine if worker in workers]
+            await _round(report, mine, many, _check_chain, of_long, 1e6)
     report.keep(short, "us", of_short)
     report.keep(long, "us", of_long)
-    report.figures.append(
-        _against_fastest(f"{short}, recorded, async, FULL", "us", of_short, side, STEP_PEERS, 5.0)
-    )
+    report.figures.append(_against_fastest(f"{short}, recorded, async, FULL", "us", of_short, side, STEP_PEERS, 5.0))
     report.figures.append(_growth(of_short.get(side.name, []), of_long.get(side.name, [])))
 
 
@@ -289,9 +287,6 @@ def _check_chain(worker: Worker, request: Mapping[str, Any], answer: Mapping[str
     proof.check_counts(worker.contestant.name, answer, {"steps": request["runs"] * request["steps"]})
     if worker.contestant.is_ours:
         proof.check_chains(worker.database, answer["proof"]["runs"], request["steps"])
-
-
-Check = Any  # (worker, request, answer) -> None; raises NotMeasured
 
 
 def _rounds(what: str, count: int) -> range:

@@ -73,7 +73,9 @@ def _everyone(report: Report) -> str:
         best_first = sorted(samples.items(), key=lambda item: median(item[1]), reverse=unit == "runs/s")
         for place, (name, values) in enumerate(best_first):
             low, high = _amount(min(values), unit), _amount(max(values), unit)
-            rows.append(("" if place else part, name, _amount(median(values), unit), f"{low} – {high}", str(len(values))))
+            rows.append(
+                ("" if place else part, name, _amount(median(values), unit), f"{low} – {high}", str(len(values)))
+            )
     return _table([("every contestant", "", "median", "min – max", "samples"), *rows]) if rows else ""
 
 

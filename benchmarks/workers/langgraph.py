@@ -1,19 +1,17 @@
 """LangGraph: a StateGraph of a model node and a tool node, as its quickstart writes it, without a checkpointer.
 
 The nodes call a chat model and a tool of langchain-core; the ready-made ToolNode and the ready-made agent were slower.
-A chain of pure steps is one node a step; it can be invoked sync or async, and the harness times both.
+A chain of pure steps is one node a step; it can be invoked sync or async, and the harness times both. Tracing is off by
+the documented variable, which the harness sets.
 """
 
 from __future__ import annotations
 
 import json
 import operator
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, TypedDict
-
-os.environ["LANGSMITH_TRACING"] = "false"  # before the first import: the documented switch
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -22,7 +20,7 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 
 from benchmarks.workers import work
-from benchmarks.workers.protocol import serve
+from benchmarks.workers.protocol import Contestant, serve
 
 
 class Talk(TypedDict):
@@ -37,20 +35,22 @@ class Value(TypedDict):
     value: int
 
 
-class LangGraph:
+class LangGraph(Contestant):
     """One graph for the loop and one for each length of chain, compiled once."""
 
     def __init__(self) -> None:
-        self.counter = work.Counter()
+        super().__init__()
         self._loop = self._compiled_loop()
         self._chains: dict[int, Any] = {}
         self._is_sync = False
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
+        """Get ready."""
         self._is_sync = bool(options.get("sync"))
         return {"langgraph": version("langgraph")}
 
     async def run(self) -> object:
+        """Ten turns and the answer."""
         state = await self._loop.ainvoke(
             {"messages": [SystemMessage(work.SYSTEM), HumanMessage(work.PROMPT)]}, {"recursion_limit": 50}
         )
@@ -58,6 +58,7 @@ class LangGraph:
         return None
 
     async def chain(self, steps: int) -> object:
+        """That many steps."""
         graph = self._chains.get(steps)
         if graph is None:
             graph = self._chains[steps] = self._compiled_chain(steps)
@@ -66,19 +67,13 @@ class LangGraph:
         assert state["value"] == steps
         return None
 
-    def proof(self, given: list[object]) -> dict[str, Any]:
-        return {"answers": len(given)}
-
-    async def close(self) -> None:
-        pass
-
     def _compiled_loop(self) -> Any:
-        counter, model = self, _Scripted()
-        model.bind_to(self)
+        model = _Scripted()
+        model.count_for(self)
 
         @tool(work.TOOL_NAME, description=work.TOOL_TEXT)
         async def look_up(item: int) -> dict[str, int]:
-            counter.counter.tools += 1
+            self.counter.tools += 1
             return work.price(item)
 
         async def ask(state: Talk) -> dict[str, Any]:
@@ -122,8 +117,8 @@ class LangGraph:
 class _Scripted(BaseChatModel):
     _owner: Any = None
 
-    def bind_to(self, owner: LangGraph) -> None:
-        """Whose counter counts the replies."""
+    def count_for(self, owner: LangGraph) -> None:
+        """Count replies on this contestant's counter."""
         self._owner = owner
 
     @property

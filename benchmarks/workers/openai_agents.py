@@ -9,16 +9,16 @@ from agents import Agent, Model, ModelResponse, RunConfig, Runner, Usage, functi
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 from benchmarks.workers import work
-from benchmarks.workers.protocol import serve
+from benchmarks.workers.protocol import Contestant, serve
 
 set_tracing_disabled(True)
 
 
-class OpenAiAgents:
+class OpenAiAgents(Contestant):
     """One agent, made once; each run starts anew."""
 
     def __init__(self) -> None:
-        self.counter = work.Counter()
+        super().__init__()
 
         @function_tool(name_override=work.TOOL_NAME, description_override=work.TOOL_TEXT)
         async def look_up(item: int) -> dict[str, int]:
@@ -29,24 +29,15 @@ class OpenAiAgents:
         self._config = RunConfig(tracing_disabled=True)
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
+        """Get ready."""
         del options
         return {"openai-agents": version("openai-agents")}
 
     async def run(self) -> object:
-        result = await Runner.run(
-            self._agent, work.PROMPT, max_turns=work.MODEL_REPLIES + 1, run_config=self._config
-        )
+        """Ten turns and the answer."""
+        result = await Runner.run(self._agent, work.PROMPT, max_turns=work.MODEL_REPLIES + 1, run_config=self._config)
         assert result.final_output == work.ANSWER
         return None
-
-    async def chain(self, steps: int) -> object:
-        raise NotImplementedError("it has no workflow of pure steps")
-
-    def proof(self, given: list[object]) -> dict[str, Any]:
-        return {"answers": len(given)}
-
-    async def close(self) -> None:
-        pass
 
 
 class _Scripted(Model):

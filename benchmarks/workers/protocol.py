@@ -14,41 +14,42 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from benchmarks.workers.work import Counter
 
 Answer = dict[str, Any]
 
 
-class Contestant(Protocol):
-    """What a worker brings.
+class Contestant:
+    """What a worker brings; a subclass says how its framework does the work.
 
     Attributes:
         counter: counts every model reply, tool call and step that really happened.
     """
 
-    counter: Counter
+    def __init__(self) -> None:
+        """Nothing has happened yet."""
+        self.counter = Counter()
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
         """Get ready; gives the versions of what is measured."""
-        ...
+        raise NotImplementedError
 
     async def run(self) -> object:
         """One run: ten turns with one tool call each, and the answer. What it gives is handed to `proof`."""
-        ...
+        raise NotImplementedError
 
     async def chain(self, steps: int) -> object:
-        """One workflow of that many pure steps."""
-        ...
+        """One workflow of that many pure steps, each taking what the one before it gave."""
+        raise NotImplementedError(f"{type(self).__name__} has no workflow of pure steps: {steps}")
 
     def proof(self, given: list[object]) -> Answer:
         """What the harness needs to check that these runs really happened."""
-        ...
+        return {"answers": len(given)}
 
     async def close(self) -> None:
         """Let go of everything."""
-        ...
 
 
 def serve(contestant: Contestant) -> None:

@@ -11,35 +11,28 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage, UsageLimits
 
 from benchmarks.workers import work
-from benchmarks.workers.protocol import serve
+from benchmarks.workers.protocol import Contestant, serve
 
 
-class PydanticAi:
+class PydanticAi(Contestant):
     """One agent, made once; each run starts anew."""
 
     def __init__(self) -> None:
-        self.counter = work.Counter()
+        super().__init__()
         self._agent = Agent(FunctionModel(self._reply), system_prompt=work.SYSTEM)
         self._agent.tool_plain(self._look_up, name=work.TOOL_NAME, description=work.TOOL_TEXT)
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
+        """Get ready."""
         del options
         return {"pydantic-ai": version("pydantic-ai-slim")}
 
     async def run(self) -> object:
+        """Ten turns and the answer."""
         # the default limit of requests is higher than this run's; given, so that a new default cannot end it
         result = await self._agent.run(work.PROMPT, usage_limits=UsageLimits(request_limit=50))
         assert result.output == work.ANSWER
         return None
-
-    async def chain(self, steps: int) -> object:
-        raise NotImplementedError("it has no workflow of pure steps")
-
-    def proof(self, given: list[object]) -> dict[str, Any]:
-        return {"answers": len(given)}
-
-    async def close(self) -> None:
-        pass
 
     async def _look_up(self, item: int) -> dict[str, int]:
         self.counter.tools += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import trackrecord
 from benchmarks.workers import work
-from benchmarks.workers.protocol import serve
+from benchmarks.workers.protocol import Contestant, serve
 from trackrecord import Agent, FunctionPlugin, Run, Trackrecord
 from trackrecord.models.callable_ import CallableModel
 from trackrecord.models.messages import ModelReply, ModelRequest, ToolRequest
@@ -20,15 +20,16 @@ PLUGIN = "prices"
 USAGE = Usage(input_tokens=work.INPUT_TOKENS, output_tokens=work.OUTPUT_TOKENS)
 
 
-class Ours:
+class Ours(Contestant):
     """One open store, one agent for the loop and one for each length of chain."""
 
     def __init__(self) -> None:
-        self.counter = work.Counter()
+        super().__init__()
         self._chains: dict[int, Agent] = {}
         self._tr: Trackrecord
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
+        """Get ready."""
         plugin = FunctionPlugin(PLUGIN, description="Prices of items.")
         effect = options.get("effect", "read")
         plugin.action(name=work.TOOL_NAME, description=work.TOOL_TEXT, effect=effect)(self._look_up)
@@ -53,11 +54,13 @@ class Ours:
         return {"trackrecord": trackrecord.__version__, "SQLite": driver.sqlite_version}
 
     async def run(self) -> Run:
+        """Ten turns and the answer."""
         run = await self._tr.run(self._agent, engine="agentkit")
         assert run.output == work.ANSWER, run.record.ending
         return run
 
     async def chain(self, steps: int) -> Run:
+        """That many steps."""
         agent = self._chains.get(steps)
         if agent is None:
             agent = self._chains[steps] = Agent.from_mapping(_chain(steps))
@@ -67,9 +70,11 @@ class Ours:
         return run
 
     def proof(self, given: list[object]) -> dict[str, Any]:
+        """The ids by which the runs are found in the database."""
         return {"runs": [run.id for run in given if isinstance(run, Run)]}
 
     async def close(self) -> None:
+        """Commit what is under way."""
         await self._tr.close()
 
     async def _look_up(self, item: int) -> dict[str, int]:

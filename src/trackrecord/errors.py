@@ -191,7 +191,7 @@ class RunError(TrackrecordError):
     """
 
     code = "internal"
-    status: ClassVar[TerminalStatus] = "failed"
+    status: TerminalStatus = "failed"
     is_tolerable: ClassVar[bool] = True
 
     def __init__(self, message: str, *, cure: str = "", code: str | None = None, path: str = "") -> None:

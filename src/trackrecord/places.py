@@ -61,7 +61,7 @@ def sqlite_path(url: str) -> Path:
         BadInput: it is no URL of a database we know.
     """
     for prefix in _SCHEMES:
-        if url.startswith(prefix) and len(url) > len(prefix):
+        if url.startswith(prefix) and url.removeprefix(prefix).strip("/"):
             return Path(unquote(url.removeprefix(prefix))).expanduser()
     meant = "runs.db" if "://" in url or not url.strip("/:") else url
     raise BadInput(f"{url!r} is no database URL", cure=f"Write sqlite:///{meant}, or sqlite:////absolute/path/runs.db.")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
-from trackrecord.canonical import Json, clean
+from trackrecord.canonical import Json, clean, loads
 from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
@@ -71,11 +72,13 @@ class Run:
         """Raise when the run did not complete.
 
         Raises:
-            RunError: with the record's error_code and message.
+            RunError: with the record's status, error_code and message.
         """
         ending = self.record.ending
         if ending is not None and ending.status != "completed":
-            raise RunError(ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or "")
+            error = RunError(ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or "")
+            error.status = ending.status
+            raise error
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Started:
     task: asyncio.Task[Run] = field(init=False)
     cancel_code: CancelCode | None = None
     _live: LiveRun | None = None
-    _work: asyncio.Task[Ending] | None = None
+    _work: asyncio.Task[Any] | None = None
 
     def cancel(self, code: CancelCode = "user") -> None:
         """Stop the run at its next await; what it has spent is recorded. Does nothing once it has ended."""
@@ -96,11 +99,13 @@ class Started:
             if self._work is not None:
                 self._work.cancel()
 
-    def attach(self, live: LiveRun, work: asyncio.Task[Ending]) -> None:
-        """Tie the run's live state to this handle; a wish to cancel that came early is carried out now."""
-        self._live, self._work = live, work
-        if self.cancel_code is not None:
-            self.cancel(self.cancel_code)
+    def attach(self, live: LiveRun) -> None:
+        """Tie the run's live state, and the task that calls this, to the handle; a wish to cancel may have come before.
+
+        Called from inside that task: one that is cancelled before its first step never gets to say how the run ended.
+        """
+        self._live, self._work = live, asyncio.current_task()
+        live.cancel_code = self.cancel_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +174,8 @@ class Runner:
         origin = self._origin(admitted, started.run_id)
         begun = await self._begun(admitted, origin)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
-        work = asyncio.get_running_loop().create_task(self._carry(admitted, live))
-        started.attach(live, work)
         try:
-            ending = await work
+            ending = await asyncio.get_running_loop().create_task(self._carry(admitted, live, started))
         except Conflict:
             await self.store.release(begun)
             raise
@@ -193,11 +196,12 @@ class Runner:
             raise begun
         return begun
 
-    async def _carry(self, admitted: Admitted, live: LiveRun) -> Ending:
+    async def _carry(self, admitted: Admitted, live: LiveRun, started: Started) -> Ending:
         """Step 4: the engine, under the run's timeout; whatever it does becomes an ending."""
         engine = self.engines[admitted.engine]
         seconds = admitted.agent.limits.run_timeout_s or engine.run_timeout_s
         try:
+            started.attach(live)
             live.check_cancelled()
             async with asyncio.timeout(seconds) as live.timeout:
                 output = await engine.run(admitted.agent, admitted.inputs, self._context(admitted, live))
@@ -216,21 +220,26 @@ class Runner:
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
         """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
 
-        False when somebody else was faster.
+        False when somebody else was faster. A definition that this version cannot read costs the summary, not the record.
 
         Raises:
-            StoreError: its record could not be kept.
+            StoreError: its record could not be kept; the run is let go of, and may be ended later.
         """
         try:
             begun = await self.store.begin(tenant_id, run_id)
         except (Conflict, UnknownRun):
             return False
-        left = await self.store.left(begun)
-        agent = Agent.from_mapping(left.definition, tenant_id=tenant_id)
-        origin = replace(left.origin, now=begun.now)
-        lost = (*lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at), _epoch_span(begun, 0))
-        record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
-        return await self.store.finish(finished(record, agent, begun, lost, self.redactor))
+        try:
+            left = await self.store.left(begun)
+            origin = replace(left.origin, now=begun.now)
+            lost = (*lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at), _epoch_span(begun, 0))
+            record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
+            agent = _stored_agent(left.definition, tenant_id)
+            return await self.store.finish(finished(record, agent, begun, lost, self.redactor))
+        except BaseException:  # else this process would keep up the lease of a run that it does not carry
+            with suppress(StoreError):
+                await self.store.release(begun)
+            raise
 
     def _standing(self, agent: Agent) -> Standing:
         return Standing(
@@ -284,6 +293,14 @@ class Runner:
             engines=self.engines,
         )
         return RunContext(around)
+
+
+def _stored_agent(definition: str, tenant_id: str) -> Agent | None:
+    """The agent a run was accepted with; None when what was stored then is no agent for this version."""
+    try:
+        return Agent.from_mapping(cast("Mapping[str, object]", loads(definition)), tenant_id=tenant_id)
+    except Exception:  # whatever is wrong with it: the run must get its record all the same
+        return None
 
 
 def _epoch_span(begun: Begun, elapsed_us: int) -> Span:

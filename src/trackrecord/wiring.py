@@ -97,7 +97,11 @@ class Trackrecord:
             self._store = self._open_store(self._path)
             self._runner = self._made_runner(self._store)
             self._sweep = Sweep(self._runner)
-            await self._sweep.start()
+            try:
+                await self._sweep.start()
+            except BaseException:
+                await self.close()
+                raise
         return self
 
     async def close(self) -> None:

@@ -58,7 +58,7 @@ replies:
   - {text: too late, delay_ms: 60000}
 """,
     "hostile.yaml": """\
-name: "evil\\e[2J \\u202egnp.exe\\r\\nsecond line"
+name: "evil \\u202egnp.exe\\u200b"
 prompt: Answer.
 model: scripted:hostile.script.yaml
 """,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 import pytest
-
 from tests.cli.agents import FILES
+
 from trackrecord.cli import main
 
 
@@ -58,9 +58,25 @@ def typed(desk: Path, capsys: pytest.CaptureFixture[str]) -> Type:
     return run
 
 
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a process of its own needs to start fast: bytecode that is kept for the next one."""
+    kept = {"PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
+    return kept if os.environ.get("PYTHONDONTWRITEBYTECODE") else {}
+
+
 @pytest.fixture
-def started(desk: Path) -> Callable[..., subprocess.Popen[bytes]]:
+def children(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process that is started from here on starts fast."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def started(desk: Path, children: None) -> Callable[..., subprocess.Popen[bytes]]:
     """Starts a command line as a process of its own, as a shell does."""
+    del children
 
     def start(*words: str, **options: object) -> subprocess.Popen[bytes]:
         given: dict[str, object] = {

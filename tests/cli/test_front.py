@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Type
 
 import trackrecord
-from tests.cli.conftest import Type
 from trackrecord.cli import front
 from trackrecord.cli.commands import COMMANDS
 from trackrecord.cli.escape import width
@@ -139,13 +139,13 @@ def loaded_by(*words: str) -> set[str]:
     return set(json.loads(out.splitlines()[-1]))
 
 
-def test_the_front_page_loads_nothing(desk: Path) -> None:
+def test_the_front_page_loads_nothing(desk: Path, children: None) -> None:
     """Not even typer."""
     assert {"trackrecord"} == loaded_by("--help") - {"__main__", "_distutils_hack", "_virtualenv"}
 
 
 @pytest.mark.parametrize("words", [("runs",), ("show",), ("agents",), ("stats", "both")], ids=lambda words: words[0])
-def test_looking_loads_little(words: tuple[str, ...], typed: Type) -> None:
+def test_looking_loads_little(words: tuple[str, ...], typed: Type, children: None) -> None:
     """Lists and pages need neither settings, migrations nor anything for live output."""
     typed("run", "both.yaml", "--engine", "agentkit")
 

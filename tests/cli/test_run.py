@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
 from tests.cli.conftest import Type, Typed
+
 from trackrecord.store.schema import metadata
 
 

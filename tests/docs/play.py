@@ -28,6 +28,7 @@ from tests.docs.pages import ROOT, Block
 
 from trackrecord import Agent
 from trackrecord.cli import main
+from trackrecord.errors import BadAgent
 from trackrecord.store.driver import driver
 
 LANGUAGES = ("python", "yaml", "sh", "sql", "text", "json", "toml", "csv", "")
@@ -91,9 +92,13 @@ class Player:
         place.write_text(block.text)
 
     def _read(self, block: Block) -> None:
-        value = yaml.safe_load(block.text)
-        if block.file is not None and isinstance(value, dict) and "name" in value:
-            Agent.load(block.file)
+        try:
+            value = yaml.safe_load(block.text)
+            if block.file is not None and isinstance(value, dict) and "name" in value:
+                Agent.load(block.file)
+        except (yaml.YAMLError, BadAgent) as error:
+            told = [str(error), *getattr(error, "__notes__", ())]
+            raise ExampleFailed("the file cannot be used: " + "\n".join(told)) from error
 
     def _run(self, block: Block) -> str:
         said = io.StringIO()

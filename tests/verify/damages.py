@@ -292,6 +292,10 @@ DAMAGES: Final[dict[str, Damage]] = {
     "adjustment nobody can add": kept(
         adjusted('{"colour":1}'), found={"recountable": ("run_adjustments", f"run_id={PRICED}, seq=1")}
     ),
+    "outside run of another rule": kept(
+        f"UPDATE external_executions SET rule = 'other/1' {OF_AGENT} AND kind = 'intensity'",
+        found={"recountable": ("external_executions", "")},
+    ),
     "outside run nobody can add": kept(
         f"UPDATE external_executions SET fields = '{{' {OF_AGENT} AND kind = 'intensity'",
         found={"recountable": ("external_executions", "")},

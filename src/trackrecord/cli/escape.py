@@ -35,7 +35,7 @@ def line(text: str, most: int | None = None) -> str:
     """A text on one line, newlines shown as escapes; cut with `…` when it is wider than `most` columns."""
     if most is not None and len(text) > 8 * most:
         text = text[: 8 * most]  # an error may be 10 MB long: the rest is never seen
-    shown = _LAYOUT.sub(_shown, prose(text))
+    shown = _marks_cut(_LAYOUT.sub(_shown, _UNSAFE.sub(_shown, text)))
     return shown if most is None else cut(shown, most)
 
 

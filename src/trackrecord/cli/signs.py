@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from trackrecord.cli.escape import line
 from trackrecord.cli.look import Look, Style
 
 _RUN: Final[dict[str, tuple[str, str, Style]]] = {
@@ -34,13 +35,8 @@ STATUSES: Final = tuple(_RUN)
 
 def run_state(look: Look, status: str, error_code: str | None = None) -> str:
     """How a run stands, like `✓ completed` or `✗ tool_failed`: the cause says more than `failed`."""
-    sign, word, style = _RUN.get(status, ("?", status, "yellow"))
-    return f"{look.paint(sign, style)} {error_code if status == 'failed' and error_code else word}"
-
-
-def run_word(status: str) -> str:
-    """The word for a run's status."""
-    return _RUN[status][1] if status in _RUN else status
+    sign, word, style = _RUN.get(status, ("?", line(status, 20), "yellow"))
+    return f"{look.paint(sign, style)} {line(error_code, 40) if status == 'failed' and error_code else word}"
 
 
 def span_sign(look: Look, status: str) -> str:

@@ -53,6 +53,7 @@ def say(text: str) -> None:
     """Print what was asked for."""
     if text:
         sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()  # what is said about it must not overtake it
 
 
 def say_json(value: Json) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from trackrecord.canonical import Json, encode_clean
 from trackrecord.plugins.protocol import EffectClass
@@ -161,5 +161,5 @@ class Effect:
         return self.kind == "model" or self.effect != "read"
 
 
-Perform = Callable[[Effect], Awaitable[Outcome]]
+Perform = Callable[[Effect], Coroutine[Any, Any, Outcome]]
 NO_BACKOFF: Final = Backoff(max_attempts=1)

@@ -1,8 +1,16 @@
-"""The time one attempt may take. Innermost wrapper; what runs out becomes a failure of the attempt, never of us."""
+"""The time one attempt may take. Innermost wrapper; what runs out becomes a failure of the attempt, never of us.
+
+The timer is set when the attempt first waits for something: before that nothing could interrupt it, and one that never
+waits (a pure function as a tool, a scripted model) then costs no timer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Generator
+from functools import partial
+from types import coroutine
+from typing import Any
 
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
@@ -15,16 +23,41 @@ def timing_out(run: LiveRun, proceed: Perform) -> Perform:
     async def limit_time(effect: Effect) -> Outcome:
         if effect.timeout_ms is None:
             return await proceed(effect)
-        timer = asyncio.timeout(effect.timeout_ms / 1000)
+        deadline = asyncio.get_running_loop().time() + effect.timeout_ms / 1000
+        work = proceed(effect)
+        try:
+            awaited = work.send(None)
+        except StopIteration as done:
+            return done.value
+        timer = asyncio.timeout_at(deadline)
         try:
             async with timer:
-                return await proceed(effect)
+                return await _rest(work, awaited)
         except TimeoutError:
             if not timer.expired():
                 raise
             raise _ran_out(effect) from None
 
     return limit_time
+
+
+@coroutine
+def _rest(work: Coroutine[Any, Any, Outcome], awaited: Any) -> Generator[Any, Any, Outcome]:
+    """What is left of a coroutine that has begun and waits for `awaited`: `await work`, from the middle on."""
+    while True:
+        try:
+            sent = yield awaited
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as error:
+            go_on = partial(work.throw, error)
+        else:
+            go_on = partial(work.send, sent)
+        try:
+            awaited = go_on()
+        except StopIteration as done:
+            return done.value
 
 
 def _ran_out(effect: Effect) -> EffectFailed:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from typing import Final
 
-from trackrecord.errors import TrackrecordError
 from trackrecord.runner import Runner
 
 SWEEP_S: Final = 2.0
@@ -48,8 +47,8 @@ class Sweep:
         for lost in await self._runner.store.expired(MOST_AT_ONCE):
             try:
                 was_ended = await self._runner.abandon(lost.tenant_id, lost.run_id)
-            except TrackrecordError as error:
-                _log.warning("run %s was left behind and could not be ended: %s", lost.run_id, error.message)
+            except Exception as error:  # whatever is wrong with one run, the others must be ended
+                _log.warning("run %s was left behind and could not be ended: %s", lost.run_id, error)
                 continue
             if was_ended:
                 _log.warning("run %s was left behind by a process that died: ended as abandoned", lost.run_id)
@@ -61,5 +60,5 @@ class Sweep:
             await asyncio.sleep(SWEEP_S)
             try:
                 await self.once()
-            except TrackrecordError as error:
-                _log.warning("the sweep could not look for runs left behind: %s", error.message)
+            except Exception as error:  # it tries again: a sweep that has ended says nothing to anybody
+                _log.warning("the sweep could not look for runs left behind: %s", error)

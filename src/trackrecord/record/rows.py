@@ -119,7 +119,7 @@ def stats_delta(record: Record) -> dict[str, int]:
 def log_object(record: Record) -> dict[str, Json]:
     """The JSON of the logs: one shape for every engine."""
     measures, origin, ending = record.measures, record.origin, record.ending
-    declared, executed, steps = origin.declared, measures.executed, measures.steps
+    steps = measures.steps
     return {
         "success": record.is_success,
         "engine": origin.engine,
@@ -162,22 +162,7 @@ def log_object(record: Record) -> dict[str, Json]:
             "entryCount": measures.memory.entry_count,
             "types": list(measures.memory.types),
         },
-        "workflow": {
-            "declared": {
-                "steps": declared.steps,
-                "conditionalBranches": declared.branches,
-                "loops": declared.loops,
-                "parallel": declared.parallel,
-            },
-            "executed": {
-                "steps": executed.steps,
-                "conditionalBranches": executed.branches,
-                "loopIterations": executed.loop_iterations,
-                "parallel": executed.parallel,
-            }
-            if origin.runs_workflow
-            else None,
-        },
+        "workflow": _workflow_object(record),
     }
 
 
@@ -278,4 +263,24 @@ def _model_object(use: ModelUse) -> dict[str, Json]:
         "calls": use.call_count,
         "tokens": use.tokens,
         "cost": use.cost_nanos,
+    }
+
+
+def _workflow_object(record: Record) -> dict[str, Json]:
+    declared, executed = record.origin.declared, record.measures.executed
+    return {
+        "declared": {
+            "steps": declared.steps,
+            "conditionalBranches": declared.branches,
+            "loops": declared.loops,
+            "parallel": declared.parallel,
+        },
+        "executed": {
+            "steps": executed.steps,
+            "conditionalBranches": executed.branches,
+            "loopIterations": executed.loop_iterations,
+            "parallel": executed.parallel,
+        }
+        if record.origin.runs_workflow
+        else None,
     }

@@ -43,9 +43,14 @@ def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor)
     )
 
 
-def finished(record: Record, agent: Agent, begun: Begun, last_spans: Sequence[Span], redactor: Redactor) -> FinishedRun:
-    """The terminal transaction: the four rows, the output under the payload policy, the summary for later runs."""
-    output = None if record.ending is None else record.ending.output
+def finished(
+    record: Record, agent: Agent | None, begun: Begun, last_spans: Sequence[Span], redactor: Redactor
+) -> FinishedRun:
+    """The terminal transaction: the four rows, the output under the payload policy, the summary for later runs.
+
+    Without an agent nobody can say what may be kept: neither output nor summary is.
+    """
+    output = None if record.ending is None or agent is None else record.ending.output
     text = None if output is None else encode_clean(output)
     return FinishedRun(
         origin=record.origin,
@@ -53,8 +58,8 @@ def finished(record: Record, agent: Agent, begun: Begun, last_spans: Sequence[Sp
         rows=rows(record),
         minimal=lambda reason: rows(minimal(record, reason)),
         design=record.origin.declared,
-        output=None if text is None else _payload("output", text, agent.payloads.outputs, redactor),
-        memories=lambda is_first: (_summary(record, agent, redactor, is_first),) if agent.memory.is_enabled else (),
+        output=None if text is None or agent is None else _payload("output", text, agent.payloads.outputs, redactor),
+        memories=lambda is_first: _memories(record, agent, redactor, is_first),
         last_spans=last_spans,
     )
 
@@ -69,8 +74,10 @@ def _payload(kind: Literal["input", "output"], text: str, policy: PayloadChoice,
     return Payload(kind=kind, body=body, sha256=digest(text), size=len(text.encode()), was_truncated=was_cut)
 
 
-def _summary(record: Record, agent: Agent, redactor: Redactor, is_first: bool) -> Memory:
-    """The rule-based summary of the run, for the runs after it."""
+def _memories(record: Record, agent: Agent | None, redactor: Redactor, is_first: bool) -> tuple[Memory, ...]:
+    """The rule-based summary of the run, for the runs after it; nothing for an agent without memory."""
+    if agent is None or not agent.memory.is_enabled:
+        return ()
     ending = record.ending
     answer: str | None = None
     if ending is not None and ending.output is not None and agent.payloads.outputs != "none":
@@ -78,9 +85,10 @@ def _summary(record: Record, agent: Agent, redactor: Redactor, is_first: bool) -
         shown = redactor.text(said) if isinstance(said, str) else redactor.json(encode_clean(said))
         answer = cut(shown, MAX_ANSWER_CHARACTERS)  # cut first, and half a secret would stay
     summary = summarise(facts_of(record, answer=answer, is_first_run=is_first))
-    return Memory(
+    memory = Memory(
         kind="summary",
         text=summary.text,
         importance=summary.importance,
         expires_at=expires_at(summary.importance, record.origin.now),
     )
+    return (memory,)

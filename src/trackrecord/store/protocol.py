@@ -140,12 +140,12 @@ class LeftRun:
     """What a dead process left of a run, besides its spans and checkpoints.
 
     Attributes:
-        definition: the agent's, as it was stored with the run.
+        definition: the agent's, as the text that was stored with the run; a later version may not be able to read it.
         started_at: stamp of the first begin.
     """
 
     origin: Origin
-    definition: Mapping[str, Json]
+    definition: str
     started_at: str
 
 

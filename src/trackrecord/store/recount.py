@@ -119,6 +119,8 @@ class AgentSums:
         self.row = intensity.absorb(self.row, figures, row["agent_seq"])
 
     def _count_outside(self, row: Row) -> None:
+        if row["rule"] != (external.STATS_RULE if row["kind"] == "stats" else intensity.RULE):
+            raise ValueError(f"it was added by the rule {row['rule']!r}, which this version does not know")
         if row["kind"] == "stats":
             success = external.given_success(row["fields"])
             apart = {"external_run_count": 1, "external_success_count": int(success)}

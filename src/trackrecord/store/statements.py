@@ -325,8 +325,8 @@ INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
 _ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
 INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
 INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
-# Every run leaves a summary and recall takes the newest few: reading them all would slow each run a little more than the
-# one before. Among equals the later one comes first, as the index has them: sorting by more would double the time.
+# Every run leaves a summary and recall takes the newest few: reading them all would make each run a little slower than
+# the one before. Among equals the later one comes first, as the index has them: sorting by more takes twice as long.
 SELECT_MEMORIES: Final = """
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories

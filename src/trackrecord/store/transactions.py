@@ -164,7 +164,7 @@ def left(connection: Connection, begun: Begun) -> LeftRun:
             declared=DeclaredDesign(**cast("dict[str, Any]", canonical.loads(design))),
             **fields,
         ),
-        definition=cast("dict[str, Json]", canonical.loads(definition)),
+        definition=definition,
         started_at=started_at,
     )
 

@@ -26,6 +26,8 @@ MAX_SIZE: Final = 2_000_000
 _MOST_NAMES: Final = 50
 _SHORT: Final = 16
 _SMALL: Final = frozenset((type(None), bool, int, float))
+_TEXTS: Final = frozenset((str,))
+_UNKNOWN: Final = frozenset((object,))
 
 
 class ExpressionError(Exception):
@@ -121,8 +123,11 @@ class Meter:
             elif kind is list or kind is dict:
                 entries = cast("dict[str, Json]", one).values() if kind is dict else cast("list[Json]", one)
                 self.spend(VALUES_PER_CONTAINER + len(entries))
-                # a long list often holds only numbers: there is no need to go through it
-                if len(entries) < _SHORT or not set(map(type, entries)) <= _SMALL:
+                # a long list often holds only numbers or only texts: there is no need to go through it
+                kinds = set(map(type, entries)) if len(entries) >= _SHORT else _UNKNOWN
+                if kinds == _TEXTS:
+                    self.spend_text(sum(map(len, cast("Collection[str]", entries))))
+                elif not kinds <= _SMALL:
                     waiting.extend(entries)
 
 

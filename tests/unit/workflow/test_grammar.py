@@ -113,12 +113,12 @@ def test_a_loop_goes_over_a_list_or_while_a_condition_holds() -> None:
 
 def test_branches_are_named_or_counted() -> None:
     """A mapping of branches is read by name in code-point order, a list is named 1, 2, …."""
-    named = _only({"type": "parallel", "branches": {"b": [_llm("x")], "a": [_llm("y")]}, "join": "any"}).body
+    named = _only({"type": "parallel", "branches": {"b": [_llm("x")], "a": [_llm("y")]}, "join": "all"}).body
     listed = _only({"type": "parallel", "branches": [[_llm("x")], [_llm("y")]], "max_concurrency": 1}).body
 
     assert isinstance(named, ParallelBody)
     assert isinstance(listed, ParallelBody)
-    assert (["a", "b"], "any", None) == ([name for name, _ in named.branches], named.join, named.max_concurrency)
+    assert (["a", "b"], "all", None) == ([name for name, _ in named.branches], named.join, named.max_concurrency)
     assert (["1", "2"], "all", 1) == ([name for name, _ in listed.branches], listed.join, listed.max_concurrency)
 
 

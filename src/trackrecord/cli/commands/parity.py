@@ -62,7 +62,7 @@ def command(
 def _of_runs(left: str, right: str, db: str | None) -> Comparison:
     from trackrecord.parity import compare_runs  # the fold, to recompute what the runs added
 
-    with reader_of(db) as reader, reader.snapshot():
+    with reader_of(db) as reader:
         return compare_runs(reader, left, right, settings=scoring())
 
 

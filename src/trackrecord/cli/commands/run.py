@@ -70,10 +70,10 @@ def command(
 def _print(run: Run, carried: Carried, db: str | None, *, is_json: bool) -> None:
     place = terminal.here()
     again = f"trackrecord show {run.id}" + (f" --db {shlex.quote(db)}" if db else "")
-    terminal.tell(summary(run.record, place.err, again))
     if is_json:
         with reader_of(db) as reader:
             stored = read_run(reader, run.id)
         terminal.say_json(stored.to_json() | {"answer": run.output})
     else:
         terminal.say(prose(answer_text(run.output)))
+    terminal.tell(summary(run.record, place.err, again))

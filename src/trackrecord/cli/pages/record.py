@@ -47,11 +47,11 @@ def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
     name = look.paint(line(str(row["agent_name"]), look.width - 36), "bold")
     state = run_state(look, str(row["status"]), row["error_code"])
     took = milliseconds(row["execution_duration_ms"]) if run.has_ended else "not ended"
-    user = "" if row["user_id"] == LOCAL_USER else f"user {row['user_id']}"
+    user = "" if row["user_id"] == LOCAL_USER else f"user {line(str(row['user_id']), 40)}"
     origin = f"{row['origin_kind']} of {row['origin_run_id']}" if row["origin_run_id"] else ""
     parent = f"child of {row['parent_run_id']}" if row["parent_run_id"] else ""
     return [
-        spread(look, f"{name}  {state}", str(row["engine_title"])),
+        spread(look, f"{name}  {state}", line(str(row["engine_title"]), 30)),
         look.dim(f"run {run.run_id}"),
         *(
             look.dim(text)
@@ -121,8 +121,8 @@ def _workflow(run: StoredRun, look: Look) -> list[str]:
         return []
     lines = [look.heading("Workflow"), f"  {look.dim('declared')}  {_shape(declared, 'loop')}"]
     if not run.execution["runs_workflow"]:
-        lines.append(f"  {look.dim('executed')}  {UNKNOWN}  {run.execution['engine_title']} does not run the steps")
-        return lines
+        title = line(str(run.execution["engine_title"]), 30)
+        return [*lines, f"  {look.dim('executed')}  {UNKNOWN}  {title} does not run the steps"]
     executed = _counts(logs, "executed", ("steps", "conditionalBranches", "loopIterations", "parallel"))
     lines.append(f"  {look.dim('executed')}  {_shape(executed, 'iteration')}")
     ends = ((read.number(logs, f"steps{end.title()}"), end) for end in ("completed", "failed", "tolerated", "skipped"))

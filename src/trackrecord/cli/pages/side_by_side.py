@@ -15,8 +15,8 @@ def side_by_side(left: StoredRun, right: StoredRun, look: Look) -> str:
     """A line per figure, a column per run."""
     columns = (
         Column(title="record"),
-        Column(title=str(left.execution["engine_title"]), is_right=True, most=26),
-        Column(title=str(right.execution["engine_title"]), is_right=True, most=26),
+        Column(title=line(str(left.execution["engine_title"]), 26), is_right=True, most=26),
+        Column(title=line(str(right.execution["engine_title"]), 26), is_right=True, most=26),
         Column(least=20),
     )
     one, other = _figures(left, look), _figures(right, look)

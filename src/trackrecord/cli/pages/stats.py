@@ -44,7 +44,7 @@ def stats_page(agent: Row, rows: Sequence[Row], look: Look, now: datetime) -> st
 
 
 def _section(row: Row, look: Look, now: datetime) -> list[str]:
-    user = "" if row["user_id"] == LOCAL_USER else f"user {row['user_id']} · "
+    user = "" if row["user_id"] == LOCAL_USER else f"user {line(str(row['user_id']), 40)} · "
     runs: int = row["run_count"]
     told = runs - row["external_run_count"]  # a run that was only counted from outside brought no figures
     drawn = [("runs", count(runs), "", f"last {ago(row['last_run_at'], now)}")]

@@ -30,7 +30,13 @@ def summary(record: Record, look: Look, again: str) -> str:
     )
     return "\n".join(
         [
-            joined((f"{state}  {line(origin.agent_name, 40)}", origin.engine_title, duration(measures.duration_us))),
+            joined(
+                (
+                    f"{state}  {line(origin.agent_name, 40)}",
+                    line(origin.engine_title, 30),
+                    duration(measures.duration_us),
+                )
+            ),
             *_trouble(record, look),
             *(f"  {text}" for text in facts),
             look.dim(f"  {again}"),

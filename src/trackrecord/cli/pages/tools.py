@@ -75,9 +75,9 @@ def _bad_lines(uses: Sequence[Use], look: Look) -> list[str]:
     bad = [use for use in uses if read.flag(use, "success") is False or read.text(use, "errorCode")]
     lines: list[str] = []
     for use in bad[:_MOST_BAD]:
-        sign = "!" if read.flag(use, "rejected") else "✗"
+        sign = look.paint("!", "yellow") if read.flag(use, "rejected") else look.paint("✗", "red")
         cause = f"{read.text(use, 'errorCode') or 'failed'}: {read.text(use, 'error') or 'no message'}"
-        lines.append(f"  {look.paint(sign, 'yellow')} {look.dim(line(read.text(use, 'path') or '?', look.width - 6))}")
+        lines.append(f"  {sign} {look.dim(line(read.text(use, 'path') or '?', look.width - 6))}")
         lines.append(f"    {line(cause, look.width - 4)}")
     if len(bad) > _MOST_BAD:
         lines.append(look.dim(f"  {many(len(bad) - _MOST_BAD, 'more call')} did not go well: --json has all"))

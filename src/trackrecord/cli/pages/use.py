@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from trackrecord.cli.escape import line
 from trackrecord.cli.look import Look, joined, pad, width, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
@@ -88,13 +89,13 @@ def _cost(run: StoredRun) -> Figure:
     if not calls:
         return "cost", cost, ("no model was called",)
     is_none = table in (None, "none")
-    where = "" if not run.has_ended else "no price table was installed" if is_none else f"by {table}"
+    where = "" if not run.has_ended else "no price table was installed" if is_none else f"prices {line(str(table), 40)}"
     return "cost", cost, (f"{count(priced)} of {many(calls, 'call')} priced", where)
 
 
 def _credit_remarks(run: StoredRun) -> tuple[str, ...]:
     if run.execution["credits_used"] is not None:
-        return (f"rule {run.execution['credit_rule']}" if run.execution["credit_rule"] else "",)
+        return (f"rule {line(str(run.execution['credit_rule']), 40)}" if run.execution["credit_rule"] else "",)
     return ("no tokens known to charge",) if run.has_ended else ("known when it ends",)
 
 
@@ -135,7 +136,7 @@ def _retries(logs: Logs) -> Figure:
 def _memory(logs: Logs) -> Figure:
     entries = read.number(logs, "memory", "entryCount")
     tokens = read.number(logs, "memory", "tokens")
-    types = ", ".join(read.texts(logs, "memory", "types"))
+    types = line(", ".join(read.texts(logs, "memory", "types")), 60)
     return "memory", count(entries), (f"entries recalled, {count(tokens)} tokens" if entries else "", types)
 
 

@@ -32,6 +32,7 @@ from trackrecord.workflow.steps import (
     Step,
     TransformBody,
 )
+from trackrecord.workflow.values import text_of
 
 
 async def run_body(place: Place, step: Step, segment: str, span: StepScope) -> Json:
@@ -176,7 +177,7 @@ def _label(text: str, labels: tuple[str, ...]) -> Answer:
 
 
 def _text(rendered: object) -> str:
-    return rendered if isinstance(rendered, str) else str(clean(rendered))
+    return text_of(clean(rendered))
 
 
 def _own_path(place: Place, step: Step) -> str:
