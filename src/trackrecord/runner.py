@@ -76,7 +76,9 @@ class Run:
         """
         ending = self.record.ending
         if ending is not None and ending.status != "completed":
-            error = RunError(ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or "")
+            error = RunError(
+                ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or ""
+            )
             error.status = ending.status
             raise error
 
@@ -220,7 +222,8 @@ class Runner:
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
         """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
 
-        False when somebody else was faster. A definition that this version cannot read costs the summary, not the record.
+        A definition that this version cannot read costs it the summary, not the record. False when somebody else was
+        faster.
 
         Raises:
             StoreError: its record could not be kept; the run is let go of, and may be ended later.

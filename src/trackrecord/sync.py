@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import wait
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from trackrecord.agent import Agent
 from trackrecord.errors import BadInput
+from trackrecord.parity import Comparison
 from trackrecord.record.execution_data import AgentExecutionData
-from trackrecord.runner import Run
+from trackrecord.runner import Run, Started
 from trackrecord.wiring import Trackrecord
 
 Result = TypeVar("Result")
@@ -50,16 +52,25 @@ class SyncTrackrecord:
         self.close()
 
     def close(self) -> None:
-        """Commit what is under way, let go of the database and stop the loop."""
+        """Cancel and record what is under way, let go of the database and stop the loop; closing twice is nothing."""
         if self._loop is not None:
             try:
-                self._wait(self._inner.close())
+                self._wait(self._inner.close(), interrupt=_go_on)
             finally:
                 self._stop()
 
     def run(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Run:
-        """Run an agent to its end; arguments, result and errors as of `Trackrecord.run`. Ctrl-C cancels and records."""
-        return self._wait(self._inner.run(agent, inputs, **options))
+        """Run an agent to its end; arguments, result and errors as of `Trackrecord.run`.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came meanwhile; the run is cancelled and recorded first.
+        """
+        started = self._wait(self._inner.start(agent, inputs, **options))
+        return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
+
+    def parity(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Comparison:
+        """Run an agent through two engines and compare what they left; as `Trackrecord.parity`, while this is open."""
+        return self._wait(self._inner.parity(agent, inputs, **options))
 
     def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
         """As `Trackrecord.increment_agent_stats`."""
@@ -69,29 +80,36 @@ class SyncTrackrecord:
         """As `Trackrecord.update_agent_intensity_metrics`."""
         self._wait(self._inner.update_agent_intensity_metrics(data))
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._loop is None:
+    def _wait(self, work: Coroutine[Any, Any, Result], *, interrupt: Callable[[], object] | None = None) -> Result:
+        """What the work gives.
+
+        Ctrl-C calls `interrupt` in the loop (without one it cancels the work) and is raised when the work has ended; a
+        second one is raised at once.
+        """
+        loop = self._loop
+        if loop is None:
             work.close()
             raise BadInput("this SyncTrackrecord is not open", cure="Use `with SyncTrackrecord(…) as tr:`.")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        tasks: list[asyncio.Task[Any] | None] = []
+
+        async def carry() -> Result:
+            tasks.append(asyncio.current_task())
+            return await work
+
+        def cancel() -> None:
+            for task in tasks:
+                if task is not None:
+                    task.cancel()
+            if not tasks:
+                loop.call_soon(cancel)  # it is about to begin
+
+        future = asyncio.run_coroutine_threadsafe(carry(), loop)
         try:
             return future.result()
         except KeyboardInterrupt:
-            future.cancel()  # the run is cancelled and recorded before this thread goes on
-            self._settle()
+            loop.call_soon_threadsafe(interrupt or cancel)
+            wait([future])
             raise
-
-    def _settle(self) -> None:
-        """Wait until everything cancelled has been recorded."""
-        if self._loop is None:
-            return
-
-        async def others() -> None:
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            if tasks:
-                await asyncio.wait(tasks, timeout=10)
-
-        asyncio.run_coroutine_threadsafe(others(), self._loop).result()
 
     def _stop(self) -> None:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
@@ -99,3 +117,11 @@ class SyncTrackrecord:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+async def _end(started: Started) -> Run:
+    return await started.task
+
+
+def _go_on() -> None:
+    """What Ctrl-C does to a close: nothing, for it is recording already."""

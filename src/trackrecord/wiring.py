@@ -154,9 +154,7 @@ class Trackrecord:
             RequestError, Refused: it never became a run; nothing was spent.
             StoreError: its record could not be kept.
         """
-        request = self._request(
-            agent, inputs, engine, model, prompt, execution_type, user_id, now
-        )
+        request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         return await self._opened().run(request, watcher=watcher)
 
     async def start(
@@ -177,9 +175,7 @@ class Trackrecord:
         Raises:
             RequestError, Refused: it never became a run; nothing was spent.
         """
-        request = self._request(
-            agent, inputs, engine, model, prompt, execution_type, user_id, now
-        )
+        request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         return self._opened().start(request, watcher=watcher)
 
     async def parity(
@@ -237,7 +233,7 @@ class Trackrecord:
         )
 
     async def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
-        """Count a run that happened elsewhere in `agent_stats`; kept apart as external, so that a recount still fits."""
+        """Count a run that happened elsewhere in `agent_stats`; kept apart as external, so a recount still fits."""
         await self._opened_store().increment_agent_stats(LOCAL_TENANT, agent_id_input, user_id_input, success)
 
     async def update_agent_intensity_metrics(self, data: AgentExecutionData) -> None:

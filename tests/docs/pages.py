@@ -10,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+HOW_TO = DOCS / "how-to"
+REFERENCE = DOCS / "reference"
+SOURCE = ROOT / "src" / "trackrecord"
 
 _FENCE = re.compile(r"(`{3,})(\S*)[ ]*(\S*)[ ]*")
 _HEADING = re.compile(r"(#{1,6}) (.+)")
@@ -141,6 +144,16 @@ def table(page: Path, heading: str) -> Table:
     found = [one for one in tables(page) if one.heading == heading]
     assert len(found) == 1, f"{name_of(page)} has {len(found)} tables under {heading!r}"
     return found[0]
+
+
+def names(page: Path, heading: str, title: str) -> list[str]:
+    """The names in a column of the one table under a heading, in order."""
+    return [only(cell) for cell in table(page, heading).column(title)]
+
+
+def figures(page: Path, heading: str) -> dict[str, int]:
+    """The whole numbers of a table of two columns, by what they are figures of; a unit after one is passed over."""
+    return {what: int(cell.replace(",", "").split()[0]) for what, cell in table(page, heading).rows}
 
 
 def headings(page: Path) -> tuple[str, ...]:

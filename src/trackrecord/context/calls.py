@@ -38,8 +38,9 @@ def call_model(model: Model, request: ModelRequest) -> Perform:
             if is_real_cancellation(error):
                 raise
             raise EffectFailed(f"the model raised {describe(error)}", code="model_failed") from error
-        usage = sensible(reply.usage)
+        usage: Usage | None = None
         try:
+            usage = sensible(reply.usage)
             return _model_outcome(reply, usage)
         except Exception as error:  # its fields may hold anything; what it has used counts all the same
             message = f"the model gave a reply that cannot be read: {describe(error)}"
@@ -68,6 +69,8 @@ def call_tool(
             if is_real_cancellation(error):
                 raise
             raise EffectFailed(f"{bound.action.name} raised {describe(error)}", code="tool_failed") from error
+        if not isinstance(result, Result):  # pyright: ignore[reportUnnecessaryIsInstance]  # plugins are anyone's code
+            raise EffectFailed(f"{bound.action.name} gave a {type(result).__name__}, not a Result", code="tool_failed")
         if result.success is False:
             raise EffectFailed(result.error or f"{bound.action.name} reported a failure", code="tool_failed")
         outcome = _tool_outcome(result, most_bytes)

@@ -59,13 +59,7 @@ def _scrubbed(run: LiveRun, outcome: Outcome) -> Outcome:
 
 
 def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outcome) -> None:
-    cost_nanos: int | None = None
-    cost_usd: str | None = None
-    usage = outcome.usage
-    if usage is not None and effect.provider is not None and effect.model is not None:
-        priced = price(effect.provider, outcome.responded_model or effect.model, usage, run.now)
-        cost_nanos = priced.cost_nanos
-        cost_usd = None if priced.cost_usd is None else str(priced.cost_usd)
+    cost_nanos, cost_usd = _cost(run, effect, outcome.usage, outcome.responded_model)
     span = Span(
         path=effect.path,
         attempt=effect.attempt,
@@ -78,7 +72,7 @@ def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outco
         provider=effect.provider,
         model=effect.model,
         responded_model=outcome.responded_model,
-        usage=usage,
+        usage=outcome.usage,
         cost_nanos=cost_nanos,
         cost_usd=cost_usd,
         plugin=effect.plugin,
@@ -88,6 +82,16 @@ def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outco
         attributes={**effect.attributes, **outcome.attributes},
     )
     run.write(span, _checkpoint(run, effect, started_us, f'{{"value":{outcome.text}}}'))
+
+
+def _cost(
+    run: LiveRun, effect: Effect, usage: Usage | None, responded_model: str | None = None
+) -> tuple[int | None, str | None]:
+    """Nano-dollars and exact dollars of a model attempt, of one that failed too if it said what it used."""
+    if usage is None or effect.provider is None or effect.model is None:
+        return None, None
+    priced = price(effect.provider, responded_model or effect.model, usage, run.now)
+    return priced.cost_nanos, None if priced.cost_usd is None else str(priced.cost_usd)
 
 
 def _write_failure(run: LiveRun, effect: Effect, started_us: int, failure: EffectFailed) -> None:
@@ -102,6 +106,7 @@ def _span(
     if effect.kind == "model":
         usage = failure.usage if failure is not None and failure.usage is not None else UNKNOWN
     is_tool = effect.kind == "tool"
+    cost_nanos, cost_usd = _cost(run, effect, usage)
     return Span(
         path=effect.path,
         attempt=effect.attempt,
@@ -114,6 +119,8 @@ def _span(
         provider=effect.provider,
         model=effect.model,
         usage=usage,
+        cost_nanos=cost_nanos,
+        cost_usd=cost_usd,
         plugin=effect.plugin,
         action=effect.action,
         success=False if is_tool and status == "failed" else None,

@@ -89,7 +89,7 @@ def redactor(secrets: Iterable[str]) -> Redactor:
     needles: set[str] = set()
     for secret in secrets:
         if len(secret) >= MIN_SECRET_LENGTH:
-            found = {form for form in forms(secret) if len(form) >= MIN_SECRET_LENGTH}
+            found = forms(secret)
             spellings |= found
             needles |= {form for form in found if not any(other in form and other != form for other in found)}
     if not spellings:

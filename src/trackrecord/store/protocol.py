@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from trackrecord.canonical import Json
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin

@@ -14,7 +14,6 @@ from operator import itemgetter
 from typing import Any, Final, cast
 
 from trackrecord import canonical, clock
-from trackrecord.canonical import Json
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign

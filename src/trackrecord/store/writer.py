@@ -24,6 +24,11 @@ from trackrecord.store.sqlite import primary_code, store_error
 MAX_BATCH: Final = 256
 MAX_TRANSACTION_S: Final = 0.05
 BUSY_LIMIT_S: Final = 30.0
+# SQLite's lock has no queue: whoever looks while it is free has it. Looking often, and leaving a gap after each commit
+# while others are about, gives every process its turn; without, one of eight can starve past its runs' leases.
+LOOK_S: Final = 0.003
+GAP_S: Final = 0.002
+ABOUT_S: Final = 1.0
 
 _BUSY: Final = frozenset({driver.SQLITE_BUSY, driver.SQLITE_LOCKED})
 _OF_STORE: Final = _BUSY | {
@@ -107,7 +112,9 @@ class Writer:
         self._queue: SimpleQueue[Unit | None] = SimpleQueue()
         self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
         self._is_closed = False
+        self._met_others_at = time.monotonic() - ABOUT_S  # when another process last held the lock we wanted
         self._broken: StoreError | None = None
+        connection.execute("PRAGMA busy_timeout = 0")  # SQLite's own waiting looks every 100 ms in the end
         self._thread = threading.Thread(target=self._serve, name="trackrecord-writer", daemon=True)
         self._thread.start()
 
@@ -184,7 +191,8 @@ class Writer:
             except Exception as error:
                 self._roll_back()
                 if primary_code(error) in _BUSY and time.monotonic() < give_up_at:
-                    time.sleep(random.uniform(0.001, 0.05))  # noqa: S311  # jitter, not a secret
+                    self._met_others_at = time.monotonic()
+                    time.sleep(random.uniform(0, 2 * LOOK_S))  # noqa: S311  # jitter, not a secret
                 elif is_of_store(error):
                     return self._give_up(batch, error)
                 elif len(batch) > 1:
@@ -202,6 +210,8 @@ class Writer:
         _reach("precommit", batch)
         execute("COMMIT")
         _reach("postcommit", batch)
+        if time.monotonic() - self._met_others_at < ABOUT_S:
+            time.sleep(GAP_S)
         return done
 
     def _write_alone(self, unit: Unit) -> int:

@@ -1,0 +1,144 @@
+"""What may be written in an agent file, its steps and a script: the pages and the code name the same fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.docs import pages, shown
+from tests.docs.pages import REFERENCE, code, figures, only
+
+from trackrecord.agent import tables as agent_tables
+from trackrecord.models import script
+from trackrecord.plugins.entry_points import BUILT_IN, load
+from trackrecord.workflow import aliases, longest, transforms
+from trackrecord.workflow import steps as step_data
+from trackrecord.workflow import vocabulary as steps
+from trackrecord.workflow.fields import Table as FieldTable
+
+AGENT_FILE = REFERENCE / "agent-file.md"
+SCRIPT = REFERENCE / "scripted-model.md"
+STEPS = REFERENCE / "steps.md"
+
+FIELDS: list[tuple[Path, str, FieldTable]] = [
+    (STEPS, "Common fields", steps.COMMON),
+    (STEPS, "Retry", steps.RETRY),
+    (STEPS, "Failures", steps.FALLBACK),
+    *((STEPS, kind, table) for kind, table in steps.BODIES.items()),
+    (AGENT_FILE, "Fields", agent_tables.AGENT),
+    (AGENT_FILE, "Inputs", agent_tables.INPUT),
+    (AGENT_FILE, "Outputs", agent_tables.OUTPUT),
+    (AGENT_FILE, "Plugins", agent_tables.PLUGIN),
+    (AGENT_FILE, "Limits", agent_tables.LIMITS),
+    (AGENT_FILE, "Memory", agent_tables.MEMORY),
+    (AGENT_FILE, "Payloads", agent_tables.PAYLOADS),
+    (SCRIPT, "Script", script._SCRIPT),
+    (SCRIPT, "Rule", script._RULE),
+    (SCRIPT, "When", script._WHEN),
+    (SCRIPT, "Reply", script._REPLY),
+    (SCRIPT, "Tool call", script._CALL),
+    (SCRIPT, "Usage", script._USAGE),
+    (SCRIPT, "Error", script._ERROR),
+]
+
+
+@pytest.mark.parametrize(("page", "heading", "table"), FIELDS, ids=lambda part: part if isinstance(part, str) else "")
+def test_fields_of_files(page: Path, heading: str, table: FieldTable) -> None:
+    """Each field of an agent file or script is there once, with its kind, its bounds, its choices and its default."""
+    found = [one for one in pages.tables(page) if one.heading == heading and "field" in one.header]
+    assert 1 == len(found)
+    rows = found[0].by("field")
+    assert list(table) == list(rows)
+    for name, field in table.items():
+        assert shown.default(field) == rows[name]["default"], name
+        if field.kind != "any":
+            assert shown.kind(field) == rows[name]["takes"], name
+        assert rows[name]["takes"], name
+        assert rows[name]["meaning"], name
+
+
+def test_step_types() -> None:
+    """Each step type has a heading of its own, and those that are refused are named as such."""
+    assert list(steps.STEP_TYPES) == [heading for heading in pages.headings(STEPS) if heading in steps.STEP_TYPES]
+    text = STEPS.read_text()
+    refused = text[text.index("## Not in this version") :].split("\n\n")[1]
+    assert list(steps.LATER_TYPES) == code(refused)
+
+
+def test_causes_of_retries() -> None:
+    """What `on` may name is listed, for effects and for whole steps."""
+    rows = [one for one in pages.tables(STEPS) if one.header == ("cause",)]
+    assert [list(steps.STEP_CAUSES)] == [[only(cell) for cell in one.column("cause")] for one in rows]
+    named = re.search(r"`on` may name (.*?), or one status", STEPS.read_text())
+    assert named is not None
+    assert list(steps.EFFECT_CAUSES) == code(named[1])
+
+
+def test_transform_operations() -> None:
+    """Each operation has its fields, the required ones first."""
+    rows = [one for one in pages.tables(STEPS) if one.heading == "transform" and "operation" in one.header]
+    actual = {only(name): code(given) for name, given, _ in rows[0].rows}
+    expected = {name: [*one.required, *one.optional] for name, one in transforms._OPERATIONS.items()}
+    assert expected == actual
+    told = re.search(r"Aggregates: (.*?)\. ", STEPS.read_text())
+    assert told is not None
+    assert list(transforms.AGGREGATES) == code(told[1])
+
+
+def test_limits_of_workflows() -> None:
+    """The limits are those of the code."""
+    expected = {
+        "steps of a workflow": step_data.MAX_STEPS,
+        "nesting": step_data.MAX_NESTING,
+        "iterations of a loop": step_data.MAX_ITERATIONS,
+        "items of a map": step_data.MAX_ITEMS,
+        "branches of a parallel step": step_data.MAX_BRANCHES,
+        "iterations, branches or items at once": step_data.MAX_CONCURRENCY,
+        "delay": step_data.MAX_DELAY_MS // 86_400_000,
+        "path of a step, in bytes": longest.MAX_PATH_BYTES,
+    }
+    assert expected == figures(STEPS, "Limits")
+
+
+def test_older_step_types() -> None:
+    """Each older type is there with what it is read as."""
+    rows = next(one for one in pages.tables(STEPS) if one.header == ("older type", "read as"))
+    assert dict(aliases.OLD_TYPES) == {only(old): only(new) for old, new in rows.rows}
+
+
+def older_fields() -> Iterator[tuple[str, str, str]]:
+    """What the code reads under another name: of which steps, the older name, today's."""
+    for old, new in {**aliases._OLD_COMMON, "continueOnError": "on_error"}.items():
+        yield "any step", old, new
+    for kind, renamed in aliases._OLD_FIELDS.items():
+        for old, new in renamed.items():
+            yield kind, old, new
+    for old, new in {**aliases._OLD_RETRY, "maxRetries": "max_attempts"}.items():
+        yield "retry", old, new
+    yield "parallel", "steps", "branches"
+    yield "llm", "params", "input"
+    yield "transform", "config", "its fields one level up"
+
+
+def test_older_step_fields() -> None:
+    """Each older field is there with what it is read as."""
+    rows = next(one for one in pages.tables(STEPS) if one.header == ("of", "older field", "read as"))
+    actual = {(of, only(old), (code(new) or [new])[0]) for of, old, new in rows.rows}
+    assert set(older_fields()) == actual
+
+
+def test_older_names_of_agents() -> None:
+    """Each older name of an agent's field is there with what it is read as."""
+    rows = next(one for one in pages.tables(AGENT_FILE) if one.header == ("older field", "read as"))
+    assert dict(agent_tables.OLD_NAMES) == {only(old): only(new) for old, new in rows.rows}
+
+
+def test_built_in_plugins() -> None:
+    """Each built-in plugin is there with its actions."""
+    rows = next(one for one in pages.tables(AGENT_FILE) if one.header == ("plugin", "actions"))
+    loaded = load(BUILT_IN, {"files": {"root": "."}}).plugins
+    expected = {plugin.name: list(plugin.actions) for plugin in loaded}
+    actual = {only(name): [one for one in code(told) if not one.isupper()] for name, told in rows.rows}
+    assert expected == actual

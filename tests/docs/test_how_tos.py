@@ -1,0 +1,75 @@
+"""The how-to pages explain every word they are about, and links lead where they say."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from tests.docs import pages, shown
+from tests.docs.pages import DOCS, HOW_TO, code, names, only
+
+from trackrecord import Trackrecord
+from trackrecord.agent import tables as agent_tables
+from trackrecord.parity import VERDICTS
+from trackrecord.parity.checklist import _CHECKS
+from trackrecord.plugins.protocol import EffectClass
+from trackrecord.verify.rules import RULES
+
+
+def test_verdicts() -> None:
+    """Each verdict of parity is explained."""
+    assert list(VERDICTS) == names(HOW_TO / "compare-two-engines.md", "Verdicts", "verdict")
+
+
+def test_checklist() -> None:
+    """The eight lines of the checklist are named."""
+    text = (HOW_TO / "compare-two-engines.md").read_text().replace("\n", " ")
+    assert f"in eight lines: {', '.join(_CHECKS)}." in text
+
+
+def test_checks_of_verify() -> None:
+    """Each check is there with its rule, word for word."""
+    table = pages.table(HOW_TO / "verify-and-rebuild.md", "Checks")
+    assert {name: one.rule for name, one in RULES.items()} == {only(name): rule for name, rule in table.rows}
+
+
+def test_effects() -> None:
+    """Each effect class is explained."""
+    assert list(get_args(EffectClass)) == names(HOW_TO / "write-a-plugin.md", "Effects", "effect")
+
+
+def test_payload_policies() -> None:
+    """Each choice and each content is explained, with its default."""
+    page = HOW_TO / "keep-more-or-less.md"
+    choices, contents = pages.tables(page)
+    assert agent_tables.PAYLOADS["inputs"].choices == tuple(only(cell) for cell in choices.column("policy"))
+    expected = {name: shown.default(field) for name, field in agent_tables.PAYLOADS.items()}
+    assert expected == {only(name): default for name, default, _ in contents.rows}
+
+
+def test_arguments_of_run() -> None:
+    """Each argument of `Trackrecord.run` beside the agent is explained."""
+    table = pages.table(HOW_TO / "embed-in-python.md", "What else run takes")
+    known = [name for name in inspect.signature(Trackrecord.run).parameters if name not in ("self", "agent")]
+    assert known == [name for cell in table.column("argument") for name in code(cell)]
+
+
+@pytest.mark.parametrize("page", pages.every_page(), ids=pages.name_of)
+def test_links_resolve(page: Path) -> None:
+    """A link leads to a file of the project, and its anchor to a heading there; nothing leads outside."""
+    for line, target in pages.links(page):
+        place, _, anchor = target.partition("#")
+        assert "://" not in place, f"line {line}: {target}"
+        found = (page.parent / place).resolve() if place else page
+        assert found.exists(), f"line {line}: {target}"
+        if anchor:
+            assert anchor in pages.anchors(found), f"line {line}: {target}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Every page under docs is linked from its index."""
+    index = DOCS / "README.md"
+    linked = {(index.parent / target.partition("#")[0]).resolve() for _, target in pages.links(index)}
+    assert set() == {pages.name_of(page) for page in DOCS.rglob("*.md") if page != index and page not in linked}
