@@ -58,7 +58,9 @@ class Effort:
     step_runs: int = 5
 
 
-QUICK: Final = Effort(warm_runs=3, loop_rounds=5, loop_runs=5, crowd_rounds=1, crowd_runs=200, step_rounds=5, step_runs=3)
+QUICK: Final = Effort(
+    warm_runs=3, loop_rounds=5, loop_runs=5, crowd_rounds=1, crowd_runs=200, step_rounds=5, step_runs=3
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,7 +220,7 @@ def _check_names(agent: Agent, schema: Mapping[str, Json], inputs: Mapping[str, 
     unknown = [name for name in inputs if name not in fields] if schema.get("additionalProperties") is False else []
     complaints = [f"{name!r} is missing" for name in missing]
     for name in unknown[:_MOST_COMPLAINTS]:
-        near = get_close_matches(name, fields, 1) if len(name) < _MOST_NAME else []
+        near = get_close_matches(name, fields, 1)
         complaints.append(f"{cut(name, _MOST_NAME)!r} is unknown" + (f" (did you mean {near[0]!r}?)" if near else ""))
     if len(unknown) > _MOST_COMPLAINTS:
         complaints.append(f"{len(unknown) - _MOST_COMPLAINTS:,} more are unknown")

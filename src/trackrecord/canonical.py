@@ -228,8 +228,8 @@ def _convert_members(value: Any, depth: int, open_ids: set[int]) -> Json:
 
 
 def _convert_mapping(items: Iterable[tuple[object, object]], depth: int, open_ids: set[int]) -> Json:
-    named = [(type(key) is not str, _key_text(key, depth, open_ids), _name(key), item) for key, item in items]
-    named.sort(key=lambda entry: entry[:3])  # text first, in whatever order it was put in: its keys keep their names
+    named = [(*_key_text(key, depth, open_ids), item) for key, item in items]
+    named.sort(key=lambda entry: entry[:3])  # in whatever order it was put in, a key that is clean text keeps its name
     converted: dict[str, Json] = {}
     seen: dict[str, int] = {}
     for _, name, _, item in named:
@@ -241,7 +241,10 @@ def _convert_mapping(items: Iterable[tuple[object, object]], depth: int, open_id
     return converted
 
 
-def _key_text(key: object, depth: int, open_ids: set[int]) -> str:
+def _key_text(key: object, depth: int, open_ids: set[int]) -> tuple[bool, str, str]:
+    """Whether it is another text than the key, the text, and what tells keys of one text apart."""
     if _is(key, str):
-        return clean_text(str.__str__(key))
-    return _encode(_convert(key, min(depth, _MAX_QUOTED_DEPTH), open_ids))
+        own = str.__str__(key)
+        text = clean_text(own)
+        return text != own or type(key) is not str, text, own
+    return True, _encode(_convert(key, min(depth, _MAX_QUOTED_DEPTH), open_ids)), _name(key)

@@ -223,10 +223,10 @@ def test_the_demo_proves_itself(typed: Type, desk: Path) -> None:
 
 def test_two_demos_do_not_meet(typed: Type, desk: Path) -> None:
     """Each has a folder and a database of its own; `--db` names another."""
-    for words in ((), (), ("--db", "sqlite:///demo.db")):
+    for words in ((), (), ("--db", "sqlite:///demo.db"), ("--db", "sqlite:///demo.db")):
         assert 0 == typed("demo", *words).code
 
-    assert 3 == len(list((desk / "data" / "trackrecord" / "demo").iterdir()))
+    assert 4 == len(list((desk / "data" / "trackrecord" / "demo").iterdir()))
     assert (desk / "demo.db").exists()
 
 

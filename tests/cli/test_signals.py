@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import Type
 
+from trackrecord.cli.carrying import exit_code
+from trackrecord.cli.stopping import Stopping
 from trackrecord.errors import StoreUnusable
 from trackrecord.store.reader import RunFilter, SqliteReader
 
@@ -105,3 +107,37 @@ def test_a_process_that_is_killed_is_recorded_by_the_next(started: Start, typed:
 
     assert "slow  ▸ running" in page
     assert "The run is running." in page
+
+
+def test_the_third_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first cancels, the second says what is going on, the third does not wait any longer."""
+    said: list[str] = []
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    stopping = Stopping(said.append)
+    for _ in range(3):
+        stopping._receive(signal.SIGINT)
+
+    assert ([130], 130, 2) == (left, stopping.exit_code, len(said))
+
+
+@pytest.mark.parametrize(
+    ("status", "was_stopped", "expected"),
+    [
+        ("completed", False, 0),
+        ("completed", True, 0),
+        ("failed", False, 1),
+        ("failed", True, 1),
+        ("timed_out", False, 1),
+        ("cancelled", False, 1),
+        ("cancelled", True, 143),
+        ("waiting", False, 3),
+        ("running", False, 3),
+    ],
+)
+def test_what_an_end_means_for_the_exit_code(status: str, was_stopped: bool, expected: int) -> None:
+    """A signal counts only when it is what ended the run."""
+    stopping = Stopping(lambda text: None)
+    stopping.number = signal.SIGTERM if was_stopped else None
+
+    assert expected == exit_code(status, stopping)

@@ -10,12 +10,15 @@ import pytest
 from tests.docs import pages, shown
 from tests.docs.pages import DOCS, HOW_TO, code, names, only
 
-from trackrecord import Trackrecord
+import trackrecord
+from trackrecord import SyncTrackrecord, Trackrecord
 from trackrecord.agent import tables as agent_tables
 from trackrecord.parity import VERDICTS
 from trackrecord.parity.checklist import _CHECKS
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.verify.rules import RULES
+
+EMBED = HOW_TO / "embed-in-python.md"
 
 
 def test_verdicts() -> None:
@@ -49,9 +52,34 @@ def test_payload_policies() -> None:
     assert expected == {only(name): default for name, default, _ in contents.rows}
 
 
+def test_exported_names() -> None:
+    """Each name that the package exports is there, and the attributes that are told of it are its own."""
+    table = pages.table(EMBED, "Names")
+    assert trackrecord.__all__ == names(EMBED, "Names", "name")
+    for name, told in table.rows:
+        told_of = [one.split(".")[-1].split("(")[0] for one in code(told)]
+        assert [] == [one for one in told_of if not hasattr(getattr(trackrecord, only(name)), one)]
+
+
+@pytest.mark.parametrize("owner", [SyncTrackrecord, Trackrecord], ids=lambda owner: owner.__name__)
+def test_methods(owner: type) -> None:
+    """Each public method is named on the page about embedding."""
+    known = {name for name, value in vars(owner).items() if not name.startswith("_") and callable(value)}
+    text = EMBED.read_text()
+    assert known
+    assert set() == {name for name in known if f"`{name}`" not in text and f"`{name}()`" not in text}
+
+
+def test_arguments_of_trackrecord() -> None:
+    """Each argument that makes a `Trackrecord` is named."""
+    told = next(one for one in code(EMBED.read_text().replace("```", "")) if one.startswith("Trackrecord(database"))
+    known = [name for name in inspect.signature(Trackrecord).parameters if name != "database"]
+    assert known == [one.partition("=")[0].strip() for one in told.rstrip(")").split(",")[1:]]
+
+
 def test_arguments_of_run() -> None:
     """Each argument of `Trackrecord.run` beside the agent is explained."""
-    table = pages.table(HOW_TO / "embed-in-python.md", "What else run takes")
+    table = pages.table(EMBED, "What else run takes")
     known = [name for name in inspect.signature(Trackrecord.run).parameters if name not in ("self", "agent")]
     assert known == [name for cell in table.column("argument") for name in code(cell)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -109,6 +110,13 @@ def test_what_is_no_schema_is_refused_with_its_cure(schema: Any) -> None:
     with pytest.raises(BadInput, match=r"^not a JSON Schema: .") as caught:
         compile_schema(schema)
     assert "See json-schema.org, draft 2020-12." == caught.value.cure
+
+
+def test_nothing_is_fetched_even_where_it_could_be(tmp_path: Path) -> None:
+    """A reference to a file that is there is refused as any other: a schema cannot read the disk."""
+    (tmp_path / "schema.json").write_text("{}")
+    with pytest.raises(BadInput, match="not a JSON Schema: "):
+        compile_schema({"$ref": (tmp_path / "schema.json").as_uri()})
 
 
 def test_a_pattern_cannot_hang_a_run() -> None:

@@ -118,10 +118,7 @@ def _prove(path: Path, ids: Sequence[str], *, is_whole: bool) -> bool:
         left, right = (read_run(reader, run_id) for run_id in ids)
         comparison = compare_runs(reader, *ids, settings=scoring())
         verification = verify(reader, scoring())
-    terminal.say(side_by_side(left, right, look))
-    for text in answer_lines(left, right, look):
-        terminal.say(text)
-    terminal.say("")
+    terminal.say("\n".join([side_by_side(left, right, look), *answer_lines(left, right, look), ""]))
     terminal.say(parity_page(comparison, look, is_whole=is_whole))
     terminal.say(verdict_line(verification, look))
     return comparison.is_ok() and verification.is_clean

@@ -54,8 +54,8 @@ def command(
             continue
         from trackrecord.cli.pages.parity import parity_page  # with the verdicts and all they rest on
 
-        terminal.say("\n" if place else "")
-        terminal.say(parity_page(comparison, look, same_work=same_work, is_whole=is_whole))
+        page = parity_page(comparison, look, same_work=same_work, is_whole=is_whole)
+        terminal.say(f"\n{page}" if place else page)
     return 0 if all(comparison.is_ok(same_work=same_work) for comparison in found) else 1
 
 
