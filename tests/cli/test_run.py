@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from tests.cli.conftest import Type, Typed
 
+from trackrecord import examples
 from trackrecord.store.schema import metadata
 
 
@@ -178,3 +180,16 @@ def test_structured_answers_are_json_for_people_and_programs(typed: Type, desk: 
 
     assert {"b": [1, 2], "a": {"long": "x" * 70, "short": True}} == done.json
     assert '  "b": [1, 2]\n' in done.out
+
+
+def test_an_example_finds_its_files_from_any_folder(typed: Type, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without inputs the files root is the agent's own folder; with inputs, or the setting, it is what they say."""
+    shutil.copytree(examples.path("watch_log"), desk / "watch_log")
+    agent = "watch_log/agent.yaml"
+
+    assert 0 == typed("run", agent).code
+    assert 1 == typed("run", agent, "-i", "file=app.log").code
+    monkeypatch.setenv("TRACKRECORD_FILES_ROOT", str(desk))
+    assert 1 == typed("run", agent).code
+    monkeypatch.setenv("TRACKRECORD_FILES_ROOT", str(desk / "watch_log"))
+    assert 0 == typed("run", agent, "-i", "file=app.log").code

@@ -6,17 +6,21 @@ nobody's text `007` should become 7. Whether the inputs fit is admission's busin
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 
 from trackrecord.canonical import Json
 from trackrecord.errors import BadInput
+
+if TYPE_CHECKING:
+    from trackrecord.config import Settings
 
 MOST_BYTES: Final = 64 << 20  # more is refused before it is read: admission takes 1 MiB unless told otherwise
 _HOW: Final = "Write -i name=value, -i name=@file for a file's text, or -i name=@- for standard input."
@@ -30,6 +34,21 @@ class _Given:
     typed: str
     name: str
     value: str
+
+
+def settings_for(agent_file: str, given: Mapping[str, object] | None, db: str | None) -> Settings:
+    """The settings of a run: an agent tried out with its own examples finds the files these name beside itself.
+
+    Where TRACKRECORD_FILES_ROOT is set, or inputs are given, the files root is what the settings say.
+
+    Raises:
+        BadSettings: a setting cannot be used.
+    """
+    from trackrecord.config import read_settings  # pydantic
+
+    is_set = any(name.upper() == "TRACKRECORD_FILES_ROOT" for name in os.environ)
+    root = None if is_set or given is not None else str(Path(agent_file).parent)
+    return read_settings(db=db, files_root=root)
 
 
 def read_inputs(

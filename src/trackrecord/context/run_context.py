@@ -236,7 +236,8 @@ class RunContext:
             waited_ms = max(0, round((now() - began) / timedelta(milliseconds=1)))
             return Outcome(value=waited_ms, text=str(waited_ms))
 
-        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", stamp(until), wait)
+        # no moment is part of what is asked for: one that a duration led to is another when the run is resumed
+        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", "", wait)
         value = (await self._perform(effect)).value
         return value if isinstance(value, int) else 0
 

@@ -12,7 +12,7 @@ import typer
 from trackrecord.cli import terminal
 from trackrecord.cli.commands.run import InputJson, Inputs, Model
 from trackrecord.cli.database import reader_of, scoring
-from trackrecord.cli.inputs import read_inputs
+from trackrecord.cli.inputs import read_inputs, settings_for
 from trackrecord.cli.typed import AsJson, Db
 from trackrecord.errors import BadInput
 
@@ -77,7 +77,8 @@ def _of_agent(
     agent = Agent.load(file)
     given = read_inputs(pairs, document, agent.input_schema)
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
-    return asyncio.run(Trackrecord(db).parities(agent, given, engines=names, model=model))
+    tr = Trackrecord(settings=settings_for(file, given, db))
+    return asyncio.run(tr.parities(agent, given, engines=names, model=model))
 
 
 def _check_alone(inputs: Sequence[str] | None, document: str | None, engines: str | None, model: str | None) -> None:

@@ -12,7 +12,7 @@ from trackrecord.cli.answer import answer_text
 from trackrecord.cli.carrying import Carried, Wish, carry_out
 from trackrecord.cli.database import reader_of
 from trackrecord.cli.escape import prose
-from trackrecord.cli.inputs import read_inputs
+from trackrecord.cli.inputs import read_inputs, settings_for
 from trackrecord.cli.pages.summary import summary
 from trackrecord.cli.stored import read_run
 from trackrecord.cli.typed import AsJson, Db
@@ -28,7 +28,7 @@ Inputs = Annotated[
         "--input",
         metavar="NAME=VALUE",
         help="an input; NAME=@FILE takes a file's text, @- standard input, @@ a plain @; "
-        "without any, the agent's example_inputs",
+        "without any, the agent's example_inputs and the files beside it",
     ),
 ]
 InputJson = Annotated[
@@ -58,8 +58,9 @@ def command(
 
     agent = Agent.load(agent_file)
     given = read_inputs(inputs or [], input_json, agent.input_schema)
+    tr = Trackrecord(settings=settings_for(agent_file, given, db))
     wish = Wish(engine=engine, model=model, prompt=prompt)
-    carried = carry_out(Trackrecord(db), agent, given, wish, terminal.here())
+    carried = carry_out(tr, agent, given, wish, terminal.here())
     if carried.run is None:
         terminal.tell("stopped before anything ran")
     else:
