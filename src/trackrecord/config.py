@@ -5,12 +5,13 @@ An argument given in code or on the command line wins over the environment; the 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from trackrecord.errors import BadSettings
@@ -81,6 +82,12 @@ class Settings(BaseSettings):
         default_factory=dict[str, Any], description="Ranges and weights of the intensity score, by name."
     )
 
+    @field_validator("intensity", mode="after")
+    @classmethod
+    def _read_nested(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Values of TRACKRECORD_INTENSITY__… come as text: what is JSON is meant as JSON."""
+        return {name: _from_json(value) if isinstance(value, str) else value for name, value in given.items()}
+
     @property
     def database_url(self) -> str:
         """The database URL, the default filled in."""
@@ -118,3 +125,10 @@ def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         value for name, value in environment.items() if f"_{name.upper()}".endswith(_SECRET_ENDINGS) and len(value) >= 8
     )
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # refused later, by name, as no range

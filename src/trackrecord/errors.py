@@ -104,11 +104,11 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        """One line: line, path, message, cure."""
+        """One line: line, path, message, cure; a line break in a key or a value is shown as one writes it."""
         where = f"line {self.line}: " if self.line is not None else ""
         at = f"{self.path}: " if self.path else ""
         cure = f" {self.cure}" if self.cure else ""
-        return f"{where}{at}{self.message}{cure}"
+        return f"{where}{at}{self.message}{cure}".replace("\r", "\\r").replace("\n", "\\n")
 
 
 class BadAgent(RequestError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import get_args
 
 import pytest
 from tests.docs import pages
-from tests.docs.pages import REFERENCE, names, only
+from tests.docs.pages import REFERENCE, SOURCE, names, only
 
 from trackrecord import Agent, AgentExecutionData, SyncTrackrecord
 from trackrecord.canonical import Json, loads
@@ -103,9 +104,13 @@ def test_statuses_of_runs() -> None:
 
 
 def test_segments_of_paths() -> None:
-    """Each segment of the page's example is explained, and each kind of segment that is explained is known."""
+    """Each segment that engines and context write is explained, and no other; the page's example uses known ones."""
+    written = [path.read_text() for room in ("engines", "context", "record") for path in (SOURCE / room).rglob("*.py")]
+    numbered = {name for text in written for name in re.findall(r"\b([a-z]+):\{", text)}
+    endings = {name for text in written for name in re.findall(r"/([a-z]+)\"", text)} | {"recall"}
     segments = names(RECORD, "Paths", "segment")
-    assert {"s", "try", "i", "b", "turn", "call", "epoch"} == {one.partition(":")[0] for one in segments if ":" in one}
+    assert len(segments) == len(set(segments))
+    assert numbered | endings == {re.sub(r":<(id|n|name)>$", "", one) for one in segments}
     listed = next(one for one in pages.blocks(RECORD) if one.language == "text")
     used = {part.partition(":")[0] for row in listed.text.splitlines() for part in row.split(" |")[0].split("/")}
-    assert used <= {one.partition(":")[0] for one in segments}
+    assert used <= numbered | endings

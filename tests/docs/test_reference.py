@@ -183,6 +183,8 @@ def test_parts_and_bands() -> None:
     """The parts of the score, its growth bands, its classes and its rule are those of the code."""
     parts = [name.removesuffix("_thousandths") for name in intensity.SCORE_COLUMNS if "complexity" in name]
     assert parts == names(INTENSITY, "Parts", "part")
+    scores = {name.removesuffix("_thousandths") for name in intensity.SCORE_COLUMNS}
+    assert scores - set(parts) - {"growth", "growth_alert", "rule"} == set(names(INTENSITY, "Combined score", "figure"))
     bands = [(f"{percent} %", str(points), alert) for percent, points, alert in reversed(intensity.GROWTH_BANDS)]
     rows = pages.table(INTENSITY, "Growth").rows
     assert [("–", "0", "none"), *bands] == [(grown, points, only(alert)) for grown, points, alert in rows]

@@ -63,6 +63,7 @@ def test_defaults_are_the_safe_ones() -> None:
         ({"TRACKRECORD_RETRY": '{"max_ms": 7}', "TRACKRECORD_RETRY__MAX_MS": "8"}, "retry.max_ms", 8),
         ({"TRACKRECORD_LIMITS__MAX_COST_USD": "0.10"}, "limits.max_cost_usd", Decimal("0.10")),
         ({"TRACKRECORD_LIMITS__RUN_TIMEOUT_S": "1.5"}, "limits.run_timeout_s", 1.5),
+        ({"TRACKRECORD_INTENSITY__TOKENS_PER_RUN": "[0, 9]"}, "intensity", {"tokens_per_run": [0, 9]}),
         ({"TRACKRECORD_INTENSITY": '{"weights": {"tokens": 1}}'}, "intensity", {"weights": {"tokens": 1}}),
         ({"TRACKRECORD_NOT_OURS": "x"}, "model", None),
     ],

@@ -130,6 +130,7 @@ def test_a_run_error_takes_code_and_place_from_its_cause() -> None:
         (Problem(path="limits", message="is 3", cure="Write a mapping."), "limits: is 3 Write a mapping."),
         (Problem(path="a[2].b", message="is bad", line=7), "line 7: a[2].b: is bad"),
         (Problem(path="", message="is bad", cure="Mend it.", line=1), "line 1: is bad Mend it."),
+        (Problem(path="a\nb", message="is \r\n", cure="Mend\nit."), "a\\nb: is \\r\\n Mend\\nit."),
     ],
 )
 def test_a_problem_is_one_line(problem: Problem, line: str) -> None:

@@ -19,7 +19,7 @@ class Limits:
     Attributes:
         run_timeout_s: working time in seconds; None means 120 under AgentKit and 3,600 under the Orchestrator.
         max_tokens_per_run: input and output tokens of all model attempts together.
-        max_tokens_per_call: input and output tokens of one model attempt.
+        max_tokens_per_call: longest answer of one model attempt, in tokens; sent with the request.
         max_cost_usd: dollars of all model attempts together; None means no limit.
         model_timeout_ms: longest one model attempt may take.
         tool_timeout_ms: longest one tool attempt may take, unless its action says otherwise.

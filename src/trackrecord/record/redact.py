@@ -18,6 +18,7 @@ from trackrecord.canonical import Json, clean_text, encode_clean, loads
 
 MASK: Final = "[redacted]"
 MIN_SECRET_LENGTH: Final = 6
+_WRAPPING: Final = " \t\r\n\"'"  # what a file of settings leaves around a value, and whoever uses it takes off
 _SHAPES: Final = (
     r"(?:sk-[A-Za-z0-9_-]{16,}|gsk_[A-Za-z0-9]{20,}|AIza[0-9A-Za-z_-]{30,}|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|github_pat_[A-Za-z0-9_]{30,}|xox[abpr]-[0-9A-Za-z-]{10,}|AKIA[0-9A-Z]{16})"
@@ -87,7 +88,7 @@ def redactor(secrets: Iterable[str]) -> Redactor:
     """A redactor for these secrets; those shorter than six characters are left out, they would mask ordinary words."""
     spellings: set[str] = set()
     needles: set[str] = set()
-    for secret in secrets:
+    for secret in {one.strip(_WRAPPING) for one in secrets}:
         if len(secret) >= MIN_SECRET_LENGTH:
             found = forms(secret)
             spellings |= found

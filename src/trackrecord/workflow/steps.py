@@ -183,7 +183,7 @@ class TransformBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelayBody:
-    """A wait that survives restarts; exactly one of `duration_ms` and `until` is set.
+    """A wait, during which the timeout of the run stands still; exactly one of `duration_ms` and `until` is set.
 
     Attributes:
         duration_ms: milliseconds, or a template that renders to them; MAX_DELAY_MS at most.

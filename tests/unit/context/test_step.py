@@ -76,8 +76,9 @@ def test_a_failure_that_a_policy_accepts_is_named() -> None:
 def test_an_error_that_leaves_wins() -> None:
     """An error that is raised after another was accepted is the one that stands in the span."""
     run = live()
-    with pytest.raises(StepFailed), StepScope(run, "s:a", "parallel", 1) as scope:
-        scope.status, scope.error = "tolerated", ToolFailed("the first")
+    scope = StepScope(run, "s:a", "parallel", 1)
+    scope.status, scope.error = "tolerated", ToolFailed("the first")
+    with pytest.raises(StepFailed), scope:
         raise StepFailed("the last")
     [span] = journal_of(run).spans
     assert ("failed", "step_failed", "the last") == (span.status, span.error_code, span.error_message)

@@ -27,7 +27,7 @@ SECRETS = [
     "[redacted]",
 ]
 ANY_SECRET = st.text(st.characters(codec=None, exclude_categories=()), min_size=MIN_SECRET_LENGTH, max_size=20).filter(
-    lambda secret: "\x00" not in secret
+    lambda secret: "\x00" not in secret and len(secret.strip(" \t\r\n\"'")) >= MIN_SECRET_LENGTH
 )
 
 
@@ -142,9 +142,8 @@ def texts(value: Json) -> list[str]:
 @pytest.mark.parametrize(
     ("secret", "value", "masked"),
     [
-        ('hunter2"', ["hunter2"], ["hunter2"]),  # in the text the quote that ends a string follows it
-        ('"hunter2"', "hunter2", "hunter2"),
-        ('"hunter2"', ['"hunter2"'], [MASK]),
+        ('hunt","er2', ["hunt", "er2"], ["hunt", "er2"]),  # in the text the one follows the other just so
+        ('hunt","er2', ['hunt","er2'], [MASK]),
         ("12345678", {"pin": 12345678, "n": 1}, {"pin": MASK, "n": 1}),
         ("123456", [1234567, 0.123456, 123455], [MASK, MASK, 123455]),
         ("a,true", ["a", True], ["a", True]),
@@ -215,6 +214,14 @@ def test_short_secrets_are_left_out(secret: str) -> None:
     text = f"an error {secret} in 12345 and a, {secret.encode().hex()}, {base64.b64encode(secret.encode()).decode()}"
     assert text == known.exact(text)
     assert dumps([text]) == known.json(dumps([text]))
+
+
+@pytest.mark.parametrize("wrapped", ['"hunter2"', "'hunter2'", "hunter2\n", "  hunter2\r\n"])
+def test_what_is_wrapped_around_a_secret_is_no_part_of_it(wrapped: str) -> None:
+    """A file of settings may leave quotes or a line break on a value, which whoever uses it takes off again."""
+    assert {"k": MASK} == redactor([wrapped]).value({"k": "hunter2"})
+    assert ["a", MASK] == loads(redactor([wrapped]).exact_json(dumps(["a", "hunter2"])))
+    assert "'12345 '" == redactor(["'12345 '"]).exact("'12345 '")  # nothing of it but five characters
 
 
 def test_six_characters_are_a_secret() -> None:
