@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from dataclasses import replace
 
 from benchmarks import table
 from benchmarks.figures import PARTS, QUICK, Effort, Report
+from benchmarks.machine import look
 
 
 def main() -> int:
@@ -18,10 +18,9 @@ def main() -> int:
     effort = QUICK if options.quick else Effort()
     if options.rounds is not None:
         effort = replace(effort, loop_rounds=options.rounds, crowd_rounds=options.rounds, step_rounds=options.rounds)
-    load = os.getloadavg()[0]
-    report = Report()
+    report, before = Report(), look()
     asyncio.run(_measure(report, options.only or list(PARTS), effort))
-    print(table.as_json(report, load) if options.json else table.text(report, load))
+    print((table.as_json if options.json else table.text)(report, before, look()))
     return 1 if report.missing or any(figure.ratio is None for figure in report.figures) else 0
 
 

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Final
 
 from benchmarks.figures import Figure, Report, Unit
+from benchmarks.machine import Machine
 
 _HEAD: Final = ("what", "ours", "the other side", "ratio (min–max, pairs)", "target", "")
 _DIGITS: Final[dict[Unit, str]] = {"ms": ".2f", "us": ".1f", "runs/s": ".0f", "KiB": ".1f", "": ".2f"}
 
 
-def text(report: Report, load: float) -> str:
+def text(report: Report, before: Machine, after: Machine) -> str:
     """The table, what every contestant had, and what could not be measured."""
-    parts = [_opening(report, load), _table([_HEAD, *map(_row, report.figures)]), _everyone(report)]
+    parts = [_opening(report, before, after), _table([_HEAD, *map(_row, report.figures)]), _everyone(report)]
     if report.missing:
         parts.append("\n".join(["not measured:", *(f"  {one}" for one in report.missing)]))
     return "\n\n".join(part for part in parts if part)
 
 
-def as_json(report: Report, load: float) -> str:
+def as_json(report: Report, before: Machine, after: Machine) -> str:
     """The same, and every sample."""
     figures = [asdict(figure) | {"is_met": figure.is_met} for figure in report.figures]
     whole = {
-        "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load": load},
+        "machine": {"before": asdict(before), "after": asdict(after)},
         "versions": report.versions,
         "figures": figures,
         "samples": {
@@ -39,11 +38,13 @@ def as_json(report: Report, load: float) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def _opening(report: Report, load: float) -> str:
+def _opening(report: Report, before: Machine, after: Machine) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(report.versions.items()))
     return (
-        f"{versions}\nPython {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f} at the start. "
-        "Medians of samples taken in turns;\nratios within each round, so that a busy machine slows both sides."
+        f"{versions}\nPython {before.python}, {before.cores} cores; before and after: load {before.load:.1f} and "
+        f"{after.load:.1f}, a write is on the disk in {before.sync_ms:.2f} and {after.sync_ms:.2f} ms.\n"
+        "Medians of samples taken in turns; ratios within each round, so that busy cores slow both sides. "
+        "A busy disk slows ours alone."
     )
 
 

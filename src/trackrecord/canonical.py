@@ -142,7 +142,12 @@ def _name(value: object) -> str:
 def _convert(value: object, depth: int, open_ids: set[int]) -> Json:
     if value is None or value is True or value is False:
         return value
+    kind: object = type(value)
     try:
+        if kind is list or kind is dict or kind is tuple:
+            return _convert_container(value, depth, open_ids)
+        if kind is str:
+            return clean_text(cast("str", value))
         if _is(value, Enum):
             return _convert_container(value, depth, open_ids)
         if _is(value, str):

@@ -235,7 +235,8 @@ class Runner:
         try:
             left = await self.store.left(begun)
             origin = replace(left.origin, now=begun.now)
-            lost = (*lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at), _epoch_span(begun, 0))
+            markers = [checkpoint for checkpoint in begun.checkpoints if checkpoint.state == "started"]
+            lost = (*lost_spans(begun.spans, markers, begun.epoch, left.started_at), _epoch_span(begun, 0))
             record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
             agent = _stored_agent(left.definition, tenant_id)
             return await self.store.finish(finished(record, agent, begun, lost, self.redactor))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ CODE = [path for path in PYTHON if path.relative_to(ROOT).parts[0] in MOST_LINES
 SOURCE = [path for path in PYTHON if path.relative_to(ROOT).parts[0] == "src"]
 
 
+@cache
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -55,7 +66,7 @@ def test_the_files_of_the_project_are_found() -> None:
 
 def test_no_file_is_long() -> None:
     """More than 600 lines are two files."""
-    lengths = {name_of(path): len(path.read_text().splitlines()) for path in CODE}
+    lengths = {name_of(path): len(lines_of(path)) for path in CODE}
     assert {} == {
         name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_FILE[name.partition("/")[0]]
     }
@@ -67,18 +78,14 @@ def test_no_function_is_long() -> None:
         f"{name_of(path)}: {function} has {length} lines"
         for path in CODE
         if "migrations" not in path.parts
-        for function, length in functions(ast.parse(path.read_text()))
+        for function, length in functions(tree_of(path))
         if length > MOST_LINES_OF_A_FUNCTION
     ]
 
 
 def test_every_module_says_what_it_owns() -> None:
     """A stranger can tell from the first lines; tests and benchmarks too."""
-    silent = [
-        name_of(path)
-        for path in CODE
-        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
-    ]
+    silent = [name_of(path) for path in CODE if lines_of(path) and not ast.get_docstring(tree_of(path))]
     assert [] == silent
 
 
@@ -87,26 +94,18 @@ def test_nothing_is_half_done() -> None:
     assert [] == [
         f"{name_of(path)}:{number}: {line.strip()}"
         for path in CODE
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for number, line in enumerate(lines_of(path), 1)
         if HALF_DONE.search(line) or (NOT_DONE in line and "benchmarks" not in path.parts)
     ]
-
-
-def texts() -> Iterator[tuple[str, str]]:
-    for path in FILES:
-        try:
-            yield name_of(path), path.read_text()
-        except UnicodeDecodeError:  # no text after all
-            continue
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
     """Whoever has the project has all of it, wherever they put it."""
     assert [] == [
-        f"{name}:{number}: {line.strip()[:100]}"
-        for name, text in texts()
-        if name != name_of(Path(__file__))
-        for number, line in enumerate(text.splitlines(), 1)
+        f"{name_of(path)}:{number}: {line.strip()[:100]}"
+        for path in FILES
+        if path != Path(__file__)
+        for number, line in enumerate(lines_of(path), 1)
         if MACHINE.search(line)
     ]
 

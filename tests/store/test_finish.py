@@ -162,14 +162,16 @@ async def test_content_that_cannot_be_stored_leaves_the_minimal_record(
 ) -> None:
     """A finish whose content the database refuses is stored once as the minimal record, with the spans that can be.
 
-    It makes no difference whether the journal met the bad span first, in the same transaction.
+    It makes no difference whether the journal met the bad span first, in the same transaction. An effect whose span
+    cannot be stored is over all the same.
     """
     run, begun = await started(store)
     journal = store.journal(begun, "async")
     good, bad = runs.model_span(1), runs.tool_span(1, plugin="\ud800")
     with runs.writer_held(store):
         journal.append(good, None)
-        journal.append(bad, None)
+        journal.append(None, runs.checkpoint(bad, "started"))
+        journal.append(bad, runs.checkpoint(bad))
         if is_flushed_before:
             journal.flush()
         finishing = asyncio.ensure_future(store.finish(runs.finished(run, begun, [good, runs.tool_span(1)])))
@@ -180,6 +182,7 @@ async def test_content_that_cannot_be_stored_leaves_the_minimal_record(
     assert "completed" == status
     assert "could not be stored" in message
     assert ["epoch:1", "turn:1/model"] == [row[0] for row in seen.execute("SELECT path FROM run_spans ORDER BY path")]
+    assert [("done",)] == seen.execute("SELECT state FROM run_checkpoints").fetchall()
     assert 1 == seen.execute("SELECT count(*) FROM agent_logs").fetchone()[0]
     seen.close()
 

@@ -109,7 +109,7 @@ async def test_a_marker_never_replaces_an_outcome(store: SqliteStore, path: Path
 
 
 async def test_nothing_is_stored_behind_what_could_not_be(store: SqliteStore, path: Path) -> None:
-    """Once a unit of a run fails, later ones of that run are not stored, and the run is told at its next word."""
+    """Once a unit of a run fails, later ones wait for the finish, and the run is told at its next word."""
     run, begun = await started(store)
     journal = store.journal(begun, "sync")
     good, bad, later = runs.model_span(1), runs.tool_span(1, items=-1), runs.model_span(2)
@@ -122,13 +122,14 @@ async def test_nothing_is_stored_behind_what_could_not_be(store: SqliteStore, pa
         journal.flush()
     with pytest.raises(StoreError):
         await journal.commit()
+    last = runs.model_span(3)
     with pytest.raises(StoreError):
-        journal.append(runs.model_span(3), None)
+        journal.append(last, None)
     assert 1 == runs.count(path, "run_spans")
     failed = Ending(status="failed", error_code="internal", error_message="the store refused a span")
-    assert await store.finish(runs.finished(run, begun, [good, later], ending=failed))
+    assert await store.finish(runs.finished(run, begun, [good, later, last], ending=failed))
     seen = runs.look(path)
-    assert ["epoch:1", "turn:1/model", "turn:2/model"] == [
+    assert ["epoch:1", "turn:1/model", "turn:2/model", "turn:3/model"] == [
         row[0] for row in seen.execute("SELECT path FROM run_spans ORDER BY path")
     ]
     assert "failed" == runs.status(path, run.run_id)

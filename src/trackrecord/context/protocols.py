@@ -52,6 +52,10 @@ class Journal(Protocol):
 
         Under `sync` they are on their way to the writer when this returns, under `async` within 100 ms.
         A `done` checkpoint replaces a `started` one of the same path and attempt.
+
+        Raises:
+            Conflict, StoreError: something appended earlier could not be stored; the run must stop. What is given now
+                is kept for the run's end all the same.
         """
         ...
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from trackrecord.canonical import loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import Checkpoint
+from trackrecord.errors import StoreError
 from trackrecord.record.pricing import price
 from trackrecord.record.spans import Span, SpanStatus
 from trackrecord.record.usage import UNKNOWN, Usage
@@ -21,9 +23,13 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
         started_us = run.elapsed_us()
         is_wait = effect.kind == "wait"
         if effect.needs_marker:
-            run.journal.append(None, _checkpoint(run, effect, started_us, None))
-            if run.is_sync or effect.effect == "unsafe":
-                await run.journal.commit()
+            try:
+                run.journal.append(None, _checkpoint(run, effect, started_us, None))
+                if run.is_sync or effect.effect == "unsafe":
+                    await run.journal.commit()
+            except BaseException:
+                _write_unsent(run, effect, started_us)
+                raise
         if run.watcher is not None:
             run.announce(effect.path, effect.kind, effect.subject or effect.kind)
         run.enter(is_wait=is_wait)
@@ -48,6 +54,14 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
         return outcome
 
     return record
+
+
+def _write_unsent(run: LiveRun, effect: Effect, started_us: int) -> None:
+    """Close the marker of an effect that never left: nothing was done or used, so it has no span."""
+    code = "model_failed" if effect.kind == "model" else "tool_failed"
+    failure = EffectFailed("it was stopped before it left", code=code, is_transient=True, was_sent=False)
+    with suppress(StoreError):  # the journal may be what has failed; it keeps this for the finish
+        run.journal.append(None, _checkpoint(run, effect, started_us, failure.stored()))
 
 
 def _scrubbed(run: LiveRun, outcome: Outcome) -> Outcome:

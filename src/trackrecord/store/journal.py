@@ -54,11 +54,12 @@ class SqliteJournal:
         """Take what is finished; under `sync` it is on its way to the writer when this returns.
 
         Raises:
-            Conflict, StoreError: something appended earlier could not be stored; the run must stop.
+            Conflict, StoreError: something appended earlier could not be stored; the run must stop. What is given now
+                is kept for the finish all the same: it happened, and counts.
         """
+        self.pending.append((span, checkpoint))
         if self._failure is not None:
             raise self._failure
-        self.pending.append((span, checkpoint))
         if self.durability == "sync" and not self._is_submitted:
             self.flush()
 

@@ -224,15 +224,23 @@ def finish(
 
 
 def _write_storable(connection: Connection, begun: Begun, entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        connection.execute("SAVEPOINT entry")
-        try:
-            write_entries(connection, begun, [entry])
-        except Exception as error:
-            if is_of_store(error):
-                raise
-            connection.execute("ROLLBACK TO entry")
-        connection.execute("RELEASE entry")
+    for span, checkpoint in entries:
+        if not _is_written(connection, begun, (span, checkpoint)) and span is not None:
+            _is_written(connection, begun, (None, checkpoint))  # else the effect would seem to go on for ever
+
+
+def _is_written(connection: Connection, begun: Begun, entry: Entry) -> bool:
+    connection.execute("SAVEPOINT entry")
+    is_written = True
+    try:
+        write_entries(connection, begun, [entry])
+    except Exception as error:
+        if is_of_store(error):
+            raise
+        connection.execute("ROLLBACK TO entry")
+        is_written = False
+    connection.execute("RELEASE entry")
+    return is_written
 
 
 def _write_content(connection: Connection, run: FinishedRun, now: str, *, is_first: bool) -> None:

@@ -8,9 +8,12 @@ import pytest
 from tests.unit.context.kit import USED, Journal, Outside, failed, gave, live, model, sleepless, tool
 
 from trackrecord.context.effect import Effect, EffectFailed, Outcome
+from trackrecord.context.protocols import Checkpoint
 from trackrecord.context.recording import recording
+from trackrecord.context.replay import replaying
 from trackrecord.context.retry import retrying
 from trackrecord.errors import Conflict, StoreError
+from trackrecord.record.spans import Span
 
 READ, KEYED, UNSAFE, MODEL = tool("read"), tool("keyed"), tool("unsafe"), model()
 OK, BAD = gave(usage=USED), failed("no")
@@ -93,20 +96,41 @@ async def test_what_cannot_be_marked_does_not_leave(effect: Effect, error: Excep
     outside = Outside()
     with pytest.raises(type(error), match=str(error)):
         await recording(live(journal), outside)(effect)
-    assert ([], []) == (outside.asked, journal.spans)
+    assert ([], [], ["started", "done"]) == (outside.asked, journal.spans, journal.events)
 
 
-async def test_a_run_cancelled_before_its_effect_leaves_calls_nothing() -> None:
-    """Who is cancelled while the marker is being committed has not begun: no call, and no span of one."""
-    journal = Journal()
-    outside = Outside()
-    task = asyncio.ensure_future(recording(live(journal), outside)(UNSAFE))
+class Broken(Journal):
+    """A journal that has failed before: it keeps what it is given and says so."""
+
+    def append(self, span: Span | None, checkpoint: Checkpoint | None) -> None:
+        super().append(span, checkpoint)
+        raise StoreError("disk full")
+
+
+async def test_what_cannot_even_be_noted_does_not_leave() -> None:
+    """When the journal takes nothing more, the engine hears why, and what it keeps for the finish is closed."""
+    journal, outside = Broken(), Outside()
+    with pytest.raises(StoreError, match="disk full"):
+        await recording(live(journal), outside)(UNSAFE)
+    assert ([], ["started", "done"]) == (outside.asked, journal.events)
+
+
+@pytest.mark.parametrize("effect", [KEYED, UNSAFE, MODEL], ids=["keyed", "unsafe", "model"])
+async def test_who_is_cancelled_before_it_leaves_calls_nothing(effect: Effect) -> None:
+    """Cancelled while its marker is committed, an effect has not begun: no call, no span, nothing left open."""
+    journal, outside = Journal(), Outside()
+    run = live(journal)
+    task = asyncio.ensure_future(recording(run, outside)(effect))
     while not journal.checkpoints:
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ([], []) == (outside.asked, journal.spans)
+    assert ([], ["started", "done"], 0) == (outside.asked, journal.events, run.tally.span_count)
+    again = live(epoch=2)
+    again.resume((), [journal.checkpoints[-1]])
+    await replaying(again, recording(again, outside))(effect)
+    assert [2] == outside.attempts
 
 
 async def test_others_go_on_while_one_waits_for_its_commit() -> None:
