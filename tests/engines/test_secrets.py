@@ -96,3 +96,22 @@ async def test_a_secret_is_in_no_table(
     assert "completed" == first.status, first.record.ending
     assert MASK in stored
     assert set() == found(secret, stored)
+
+
+async def test_a_secret_across_a_cut_leaves_no_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is too large is cleaned of secrets before it is cut: no part of one stands at the end."""
+    secret, path = "canary-0123456789-abcdef", tmp_path / "runs.db"
+    monkeypatch.setenv("SERVICE_API_KEY", secret)
+    plugin = FunctionPlugin("leaky", description="Tells too much.")
+
+    @plugin.action(effect="read")
+    async def tell() -> str:
+        """Say it just where the result is cut."""
+        return "x" * 90 + secret + "y" * 100
+
+    step = {"id": "tell", "type": "action", "plugin": "leaky", "action": "tell"}
+    agent = kit.agent([step], plugins_required=["leaky"], limits={"tool_result_bytes": 100})
+    async with kit.opened(path, kit.say("unused"), plugins=[plugin]) as tr:
+        await tr.run(agent, {})
+    assert "x" * 80 in everything(path)
+    assert secret[:8] not in everything(path)

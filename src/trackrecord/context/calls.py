@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from trackrecord.canonical import Json, clean, clean_text, encode_clean
+from trackrecord.canonical import Json, clean, clean_text, encode_clean, loads
 from trackrecord.clock import ticks_us
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
@@ -50,9 +50,19 @@ def call_model(model: Model, request: ModelRequest) -> Perform:
 
 
 def call_tool(
-    bound: BoundAction, arguments: dict[str, Json], key: str, most_bytes: int, keep: Callable[[str], str] | None = None
+    bound: BoundAction,
+    arguments: dict[str, Json],
+    key: str,
+    most_bytes: int,
+    *,
+    scrub: Callable[[str], str],
+    keep: Callable[[str], str] | None = None,
 ) -> Perform:
-    """One attempt of a tool call; `keep` makes the result's text fit for the span, None keeps none of it."""
+    """One attempt of a tool call.
+
+    A result over `most_bytes` is cut, after `scrub` has taken the secrets out of the whole: a secret across the cut
+    would leave its beginning. `keep` makes the result's text fit for the span; None keeps none of it.
+    """
 
     async def perform(effect: Effect) -> Outcome:
         invocation = Invocation(
@@ -73,7 +83,7 @@ def call_tool(
             raise EffectFailed(f"{bound.action.name} gave a {type(result).__name__}, not a Result", code="tool_failed")
         if result.success is False:
             raise EffectFailed(result.error or f"{bound.action.name} reported a failure", code="tool_failed")
-        outcome = _tool_outcome(result, most_bytes)
+        outcome = _tool_outcome(result, most_bytes, scrub)
         if keep is not None:
             outcome.attributes["result"] = keep(outcome.text)
         return outcome
@@ -173,14 +183,15 @@ def _tool_failure(effect: Effect, failure: ToolCallFailed) -> EffectFailed:
     )
 
 
-def _tool_outcome(result: Result, most_bytes: int) -> Outcome:
-    value = clean(result.data)
-    text = encode_clean(value)
+def _tool_outcome(result: Result, most_bytes: int, scrub: Callable[[str], str]) -> Outcome:
+    text = encode_clean(clean(result.data))
+    value = loads(text)  # what is stored, live and resumed alike: keys in order, and nobody else's object
     items = count_items(value)
     # a character takes at most four bytes: only then is counting the bytes worth an encoding
     if len(text) * 4 <= most_bytes or (size := len(text.encode())) <= most_bytes:
         return Outcome(value=value, text=text, success=result.success, items=items)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
+    text = scrub(text)
     beginning = text.encode()[:most_bytes].decode(errors="ignore")
     cut: dict[str, Json] = {"$t": "cut", "v": beginning}
     return Outcome(

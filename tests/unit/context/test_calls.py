@@ -67,7 +67,7 @@ class Voice:
 def calls(plugin: Mail, arguments: dict[str, Json] | None = None, *, most: int = 1_000, keep: Any = None) -> Perform:
     bound = Registry([plugin]).find("mail", "send")
     assert bound is not None
-    return call_tool(bound, {} if arguments is None else arguments, "run:path", most, keep)
+    return call_tool(bound, {} if arguments is None else arguments, "run:path", most, scrub=str, keep=keep)
 
 
 # --------------------------------------------------------------------------------------------------------------- tools

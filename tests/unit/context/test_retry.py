@@ -65,7 +65,7 @@ def call_of(effect: str, failure: Exception | None) -> Perform:
     assert failure is None or isinstance(failure, ToolCallFailed)
     bound = Registry([Mail(failure)]).find("mail", "send")
     assert bound is not None
-    return call_tool(bound, {}, "run:path", 1_000)
+    return call_tool(bound, {}, "run:path", 1_000, scrub=str)
 
 
 # effect class, transient, what happened to the call → attempts, status of each, whether the outcome is unknown

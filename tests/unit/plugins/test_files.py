@@ -166,7 +166,9 @@ async def test_a_folder_swapped_for_a_link_meanwhile_leads_nowhere(folder: Path)
     swapper.start()
     try:
         seen: set[object] = set()
-        for _ in range(1500):
+        tries = 0
+        while tries < 1500 or ("harmless" not in seen and tries < 50_000):  # a busy machine may swap in step with us
+            tries += 1
             try:
                 data = (await plugin.call(Invocation(action="read", arguments={"path": "swap/secret.txt"}))).data
                 seen.add(data["text"])  # type: ignore[index]
