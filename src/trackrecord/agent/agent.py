@@ -116,9 +116,7 @@ class Agent:
     def with_limits(self, environment: Mapping[str, object]) -> Agent:
         """The same agent under the installation's limits where it sets none itself; None leaves the default."""
         given = {
-            name: value
-            for name, value in environment.items()
-            if value is not None and name not in self.limits_given
+            name: value for name, value in environment.items() if value is not None and name not in self.limits_given
         }
         return replace(self, limits=replace(self.limits, **given)) if given else self
 
