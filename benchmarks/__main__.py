@@ -19,7 +19,10 @@ def main() -> int:
     if options.rounds is not None:
         effort = replace(effort, loop_rounds=options.rounds, crowd_rounds=options.rounds, step_rounds=options.rounds)
     report, before = Report(), look()
-    asyncio.run(_measure(report, options.only or list(PARTS), effort))
+    try:
+        asyncio.run(_measure(report, options.only or list(PARTS), effort))
+    except KeyboardInterrupt:
+        report.missing.append("the rest: stopped by the user")
     print((table.as_json if options.json else table.text)(report, before, look()))
     return 1 if report.missing or any(figure.ratio is None for figure in report.figures) else 0
 

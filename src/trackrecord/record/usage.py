@@ -70,9 +70,9 @@ def read(value: object) -> int | None:
 def sensible(usage: Usage) -> Usage:
     """The same usage; a figure that makes no sense is unknown in it, and `raw` tells what it was."""
     figures = {name: getattr(usage, name) for name in FIGURES}
-    known = {name: read(figure) for name, figure in figures.items()}
-    if all(figure is known[name] for name, figure in figures.items()):
+    if all(figure is None or read(figure) is not None for figure in figures.values()):
         return usage
+    known = {name: read(figure) for name, figure in figures.items()}
     is_known = any(figure is not None for figure in known.values())
     provenance = usage.provenance if is_known else "unknown"
     return replace(usage, **known, provenance=provenance, raw=cut(usage.raw or dumps(figures), MAX_RAW_CHARACTERS))

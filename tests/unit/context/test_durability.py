@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.unit.context.kit import USED, Journal, Outside, failed, gave, live, model, sleepless, tool
 
+from trackrecord.canonical import loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.context.recording import recording
@@ -127,6 +129,9 @@ async def test_who_is_cancelled_before_it_leaves_calls_nothing(effect: Effect) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ([], ["started", "done"], 0) == (outside.asked, journal.events, run.tally.span_count)
+    stored: Any = loads(journal.checkpoints[-1].outcome or "")
+    code = "model_failed" if effect is MODEL else "tool_failed"
+    assert (code, False, True) == tuple(stored["error"][name] for name in ("code", "was_sent", "is_transient"))
     again = live(epoch=2)
     again.resume((), [journal.checkpoints[-1]])
     await replaying(again, recording(again, outside))(effect)

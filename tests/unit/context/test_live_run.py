@@ -17,6 +17,9 @@ SPAN = Span(path="s:a", kind="step", status="ok", epoch=1, start_us=0, duration_
 CALL = Span(
     path="turn:1/model", kind="model", status="ok", epoch=1, start_us=0, duration_us=1, purpose="work", usage=USED
 )
+TOOL = Span(
+    path="turn:1/tool", kind="tool", status="ok", epoch=1, start_us=0, duration_us=1, plugin="mail", action="send"
+)
 
 
 # ------------------------------------------------------------------------------------------------------------ watchers
@@ -44,10 +47,12 @@ def test_a_watcher_is_told_everything_in_order() -> None:
     run = live(watcher=seen.append)
     run.announce("turn:1/model", "model", "scripted:small")
     run.write(CALL)
+    run.write(TOOL)
     run.note("", "thinking")
     assert [
         Progress(kind="started", path="turn:1/model", what="model", label="scripted:small", span=None, tokens=0),
         Progress(kind="finished", path="turn:1/model", what="model", label="", span=CALL, tokens=110),
+        Progress(kind="finished", path="turn:1/tool", what="tool", label="mail.send", span=TOOL, tokens=110),
         Progress(kind="note", path="", what="", label="thinking", span=None, tokens=110),
     ] == seen
 

@@ -212,6 +212,38 @@ async def test_a_failed_attempt_is_measured_too(name: str) -> None:
     assert (failure.code, "no") == (span.error_code, span.error_message)
 
 
+async def test_a_failed_attempt_is_described_as_a_successful_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where, what, when and how long, who was asked and for what: a failure has all of it."""
+    clock = clocked(monkeypatch)
+    run = live(began_us=clock.us)
+
+    async def fail(effect: Effect) -> Outcome:
+        clock.us += 250
+        raise failed("no", code="model_failed")
+
+    for effect in (model(purpose="memory"), tool(attributes={"arguments": "{}"})):
+        clock.us += 40
+        with pytest.raises(EffectFailed):
+            await recording(run, fail)(effect)
+    asked, called = journal_of(run).spans
+    assert (40, 250, "memory", "scripted", "small", None) == (
+        asked.start_us,
+        asked.duration_us,
+        asked.purpose,
+        asked.provider,
+        asked.model,
+        asked.plugin,
+    )
+    assert (330, 250, "mail", "send", {"arguments": "{}"}, None) == (
+        called.start_us,
+        called.duration_us,
+        called.plugin,
+        called.action,
+        called.attributes,
+        called.usage,
+    )
+
+
 @pytest.mark.parametrize(
     ("effect", "status", "usage"),
     [
@@ -355,6 +387,21 @@ async def test_a_fault_of_ours_leaves_the_run_s_clock_right() -> None:
     run = live()
     with pytest.raises(ZeroDivisionError):
         await recording(run, Outside(ZeroDivisionError()))(tool())
+    assert (0, 0) == (run._working, run._waiting)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("wait", (0, 1)), ("tool", (1, 0)), ("recall", (1, 0))])
+async def test_only_a_wait_is_no_work(kind: Any, expected: tuple[int, int]) -> None:
+    """While a wait is in flight the run waits; while anything else is, it works."""
+    run = live()
+    found: list[tuple[int, int]] = []
+
+    async def look(effect: Effect) -> Outcome:
+        found.append((run._working, run._waiting))
+        return gave()
+
+    await recording(run, look)(tool(kind=kind))
+    assert [expected] == found
     assert (0, 0) == (run._working, run._waiting)
 
 

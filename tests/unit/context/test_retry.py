@@ -154,6 +154,15 @@ async def test_an_interrupted_attempt_is_none_of_the_policy_s() -> None:
     assert [2, 3, 4] == perform.attempts
 
 
+async def test_an_interrupted_attempt_lengthens_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause after the first failure is the first pause, whatever a dead process had begun before."""
+    pauses = sleepless(monkeypatch)
+    await retrying(live(), Outside(failed(is_transient=True), gave()))(
+        tool(attempt=3, interrupted_count=2, backoff=STEADY)
+    )
+    assert [1.0] == pauses
+
+
 async def test_other_errors_are_not_tried_again() -> None:
     """What is no failure of an attempt goes on to the engine as it is."""
     perform = Outside(BudgetExceeded("enough"))
