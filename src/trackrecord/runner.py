@@ -189,8 +189,14 @@ class Runner:
         return Run(record=record, output=ending.output)
 
     async def _begun(self, admitted: Admitted, origin: Origin) -> Begun:
-        """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited."""
-        accepting = self.store.accept(accepted(origin, admitted.agent, admitted.inputs_text, self.redactor))
+        """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
+
+        Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
+        """
+        run = accepted(origin, admitted.agent, admitted.inputs_text, self.redactor)
+        if self.durability == "async":
+            return self.store.launch(run, now=admitted.request.now)
+        accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
         _, begun = await asyncio.gather(accepting, beginning, return_exceptions=True)
         await accepting  # what kept it from being accepted comes before what that led to

@@ -10,6 +10,7 @@ from trackrecord.canonical import Json, encode_clean
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Purpose, SpanKind, SpanStatus
 from trackrecord.record.usage import Usage
+from trackrecord.sealed import sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Backoff:
     on: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Outcome:
     """What one successful attempt gave.
 
@@ -116,7 +117,7 @@ def restore_failure(stored: dict[str, Json]) -> EffectFailed:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Effect:
     """One thing an engine does to the outside.
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from trackrecord.canonical import Json
 from trackrecord.memory.entries import MemoryEntry
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Span
+from trackrecord.sealed import sealed
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.context.run_context import RunContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Checkpoint:
     """What a resumed run needs of one effect attempt.
 

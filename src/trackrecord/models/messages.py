@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from trackrecord.canonical import Json, clean, clean_text, dumps
 from trackrecord.record.usage import UNKNOWN, Usage, read
+from trackrecord.sealed import sealed
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -31,7 +32,7 @@ class ToolSpec:
     parameters: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class ToolRequest:
     """A model's wish to call a function.
 
@@ -46,7 +47,7 @@ class ToolRequest:
     arguments: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Message:
     """One message of a conversation.
 
@@ -70,7 +71,7 @@ class Message:
         return dumps([self.role, self.text, requests, self.tool_request_id, self.is_error])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class ModelRequest:
     """One request to a model, complete.
 
@@ -99,7 +100,7 @@ class ModelRequest:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class ModelReply:
     """One reply of a model.
 

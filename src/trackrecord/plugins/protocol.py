@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from trackrecord.canonical import Json
+from trackrecord.sealed import sealed
 
 EffectClass = Literal["read", "keyed", "unsafe"]
 
@@ -35,7 +36,7 @@ class Action:
     timeout_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Invocation:
     """One call of an action.
 
@@ -54,7 +55,7 @@ class Invocation:
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Result:
     """What a call gave.
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from trackrecord.sealed import sealed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
@@ -45,7 +47,7 @@ class ModelUse:
     cost_nanos: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class ToolUse:
     """One tool path, sanitized: no arguments and no result.
 

@@ -5,12 +5,13 @@ Spans are made by the context (effects, steps) and by the runner (epochs), store
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final, Literal
 
 from trackrecord.canonical import Json
 from trackrecord.record.usage import Usage
+from trackrecord.sealed import sealed
 
 PATH_VERSION: Final = 1
 MAX_PATH_BYTES: Final = 1024
@@ -32,7 +33,7 @@ SpanStatus = Literal[
 Purpose = Literal["work", "repair", "memory", "routing"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Span:
     """One finished attempt.
 

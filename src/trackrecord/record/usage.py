@@ -5,10 +5,11 @@ A parent never carries its children's usage: totals are derived from these by th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from trackrecord.canonical import cut, dumps
+from trackrecord.sealed import sealed
 
 MAX_TOKENS: Final = 10**9
 """Most tokens one attempt can have: a thousand times any model's, and the sums of millions of attempts stay exact."""
@@ -17,7 +18,7 @@ MAX_RAW_CHARACTERS: Final = 1_000
 Provenance = Literal["reported", "estimated", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Usage:
     """Tokens of one model attempt, as the provider counted them; None means the provider did not say.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from threading import Lock
 
 from trackrecord.context.protocols import Checkpoint
@@ -21,6 +22,16 @@ from trackrecord.store.protocol import Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable
 
 Entry = tuple[Span | None, Checkpoint | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The accepting and beginning of a run that is stored with the first of its journal, or with its finish."""
+
+    write: Callable[[Connection], None]
+
+
+Waiting = Entry | Opening
 
 
 class SqliteJournal:
@@ -45,7 +56,7 @@ class SqliteJournal:
         self._failure: Exception | None = None
         self._is_submitted = False  # a unit that will take what is pending is on its way
         self.durability = durability
-        self.pending: deque[Entry] = deque()
+        self.pending: deque[Waiting] = deque()
         self._counting = Lock()
         self._sent_count = 0
         self._settled_count = 0  # changed by the writer alone; equal to the other when everything sent is settled
@@ -89,14 +100,18 @@ class SqliteJournal:
         self._is_submitted = True
         return Unit(batch.write, future, batch.settled, "journal")
 
-    def take(self, taken: list[Entry]) -> None:
+    def open(self, opening: Opening) -> None:
+        """Store this before anything else of the run; nothing has been appended yet."""
+        self.pending.append(opening)
+
+    def take(self, taken: list[Waiting]) -> None:
         """Move everything pending into `taken`; called inside a unit only."""
         self._is_submitted = False  # before draining: an entry that comes later sends its own unit
         pending = self.pending
         while pending:
             taken.append(pending.popleft())
 
-    def put_back(self, taken: list[Entry]) -> None:
+    def put_back(self, taken: list[Waiting]) -> None:
         """Keep, ahead of all others, entries that were taken and not stored."""
         self.pending.extendleft(reversed(taken))
         taken.clear()
@@ -132,7 +147,7 @@ class _Batch:
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
-        self._taken: list[Entry] = []
+        self._taken: list[Waiting] = []
 
     def write(self, connection: Connection) -> None:
         journal = self._journal
@@ -143,8 +158,9 @@ class _Batch:
             return
         begun = journal.begun
         try:
+            entries = write_opening(connection, self._taken)
             check_held(connection, begun)
-            write_entries(connection, begun, self._taken)
+            write_entries(connection, begun, entries)
         except Exception as error:
             if is_of_store(error):
                 raise
@@ -162,6 +178,17 @@ class _Batch:
         journal.put_back(self._taken)
         if journal.failure is None:
             journal.fail(unit.error)
+
+
+def write_opening(connection: Connection, taken: Sequence[Waiting]) -> list[Entry]:
+    """Write what opens the run, if that still waits, and give the rest."""
+    entries: list[Entry] = []
+    for waiting in taken:
+        if isinstance(waiting, Opening):
+            waiting.write(connection)
+        else:
+            entries.append(waiting)
+    return entries
 
 
 def check_held(connection: Connection, begun: Begun) -> None:

@@ -174,6 +174,13 @@ class Store(Protocol):
         """
         ...
 
+    def launch(self, run: AcceptedRun, *, now: str | None = None) -> Begun:
+        """Accept and begin a run of this process in one, under durability `async`; returns at once.
+
+        It is stored with the first of its journal, at most 100 ms later, or with its finish.
+        """
+        ...
+
     async def expired(self, limit: int) -> Sequence[ExpiredRun]:
         """Runs that nobody carries any more, the oldest first; `begin` takes one over."""
         ...

@@ -18,7 +18,7 @@ from trackrecord.record.rows import Rows
 from trackrecord.store import external, failpoints, statements, transactions
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.intensity_book import IntensityBook
-from trackrecord.store.journal import Entry, SqliteJournal
+from trackrecord.store.journal import Opening, SqliteJournal, Waiting, write_opening
 from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
@@ -109,14 +109,26 @@ class SqliteStore:
 
         return await self._submit("begin", write, self._hold)
 
+    def launch(self, run: AcceptedRun, *, now: str | None = None) -> Begun:
+        """Accept and begin a run of this process in one; stored with the first of its journal, at most 100 ms later."""
+        began_at = clock.stamp(clock.now())
+        origin = run.origin
+        begun = Begun(tenant_id=origin.tenant_id, run_id=origin.run_id, epoch=1, began_at=began_at, now=now or began_at)
+        journal = self.journal(begun, "async")
+        journal.open(Opening(lambda connection: transactions.launch(connection, run, begun)))
+        self._leases.hold(begun)
+        return begun
+
     async def left(self, begun: Begun) -> LeftRun:
         """Who and what the run is, from what was stored when it was accepted."""
         return await self._submit("left", lambda connection: transactions.left(connection, begun))
 
     def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
-        journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
-        self._leases.keep(journal)
+        journal = self._leases.journal(begun)
+        if journal is None:
+            journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
+            self._leases.keep(journal)
         return journal
 
     async def finish(self, run: FinishedRun) -> bool:
@@ -224,12 +236,12 @@ class _Finish:
         self._journal = journal
         self._book = book
         self._is_minimal = is_minimal
-        self._entries: list[Entry] = []
+        self._entries: list[Waiting] = []
 
     def write(self, connection: Connection) -> bool:
         if self._journal is not None:
             self._journal.take(self._entries)
-        entries = [*self._entries, *((span, None) for span in self._run.last_spans)]
+        entries = [*write_opening(connection, self._entries), *((span, None) for span in self._run.last_spans)]
         return transactions.finish(connection, self._run, self._rows, entries, self._book, is_minimal=self._is_minimal)
 
     def settled(self, unit: Unit) -> None:

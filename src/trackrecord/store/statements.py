@@ -28,8 +28,6 @@ ACCEPTED: Final = (
     "engine",
     "engine_title",
     "runs_workflow",
-    "status",
-    "epoch",
     "ready_at",
     "parent_run_id",
     "origin_run_id",
@@ -42,6 +40,8 @@ ACCEPTED: Final = (
     "declared_parallel",
     "plugins_required",
     "input_count",
+    "status",
+    "epoch",
 )
 HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at")
 RESULT: Final = (
@@ -230,6 +230,7 @@ INSERT_AGENT_VERSION: Final = _insert(
     "agent_versions", AGENT_VERSION, "ON CONFLICT (tenant_id, agent_id, version) DO NOTHING"
 )
 INSERT_EXECUTION: Final = _insert("agent_executions", ACCEPTED)
+INSERT_LAUNCHED: Final = _insert("agent_executions", (*ACCEPTED, "lease_until", "started_at", "now_at"))
 
 BEGIN_RUN: Final = """
 UPDATE agent_executions SET status = 'running', epoch = epoch + 1, lease_until = ?, ready_at = NULL, wait_reason = NULL,

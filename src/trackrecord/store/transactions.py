@@ -46,7 +46,15 @@ def lease_end() -> str:
 
 def accept(connection: Connection, run: AcceptedRun) -> None:
     """Insert the agent and its version when new, the run as `queued`, its input and an audit row."""
-    now = clock.stamp(clock.now())
+    _admit(connection, run, clock.stamp(clock.now()), None)
+
+
+def launch(connection: Connection, run: AcceptedRun, begun: Begun) -> None:
+    """Accept a run and begin it in one: the same rows, the run as `running` under its first epoch and a lease."""
+    _admit(connection, run, begun.began_at, begun)
+
+
+def _admit(connection: Connection, run: AcceptedRun, now: str, begun: Begun | None) -> None:
     origin, agent, tenant_id = run.origin, run.agent, run.origin.tenant_id
     execute = connection.execute
     # A retry or fork runs an old version on purpose: that does not make it the agent's present one.
@@ -71,7 +79,11 @@ def accept(connection: Connection, run: AcceptedRun) -> None:
         (agent.tenant_id, agent.agent_id, agent.version, agent.definition, _text(agent.design), now),
     )
     failpoints.reach("accept.agent_versions")
-    execute(statements.INSERT_EXECUTION, _accepted_row(run, now))
+    if begun is None:
+        execute(statements.INSERT_EXECUTION, (*_accepted_row(run, now), "queued", 0))
+    else:
+        row = (*_accepted_row(run, now), "running", begun.epoch, lease_end(), begun.began_at, begun.now)
+        execute(statements.INSERT_LAUNCHED, row)
     failpoints.reach("accept.agent_executions")
     execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
     failpoints.reach("accept.run_payloads")
@@ -93,8 +105,6 @@ def _accepted_row(run: AcceptedRun, now: str) -> codec.Row:
         origin.engine,
         origin.engine_title,
         int(origin.runs_workflow),
-        "queued",
-        0,
         run.scheduled_at,
         origin.parent_run_id,
         origin.origin_run_id,
