@@ -17,8 +17,7 @@ from trackrecord.errors import AgentNotActive, BadAgent, BadInput, PluginNotConn
 from trackrecord.json_schema import compile_schema
 from trackrecord.record.record import ExecutionType
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
-from trackrecord.workflow.effects import EffectOf, check, places
-from trackrecord.workflow.steps import AgentBody, LlmBody, Step
+from trackrecord.workflow.effects import EffectOf, check
 
 _MOST_COMPLAINTS: Final = 8
 _MOST_NAME: Final = 100
@@ -156,17 +155,13 @@ def _check_actions(agent: Agent, standing: Standing) -> None:
 def _check_no_model_needed(agent: Agent, *, carries_steps: bool) -> None:
     who = f"the agent {agent.name!r} names no model"
     if carries_steps and agent.workflow is not None:
-        needy = next((at for at, step in places(agent.workflow.steps, "workflow_steps") if _asks_a_model(step)), None)
+        needy = agent.workflow.model_step
         if needy is None:
             return
         who = f"{who}, which {needy} needs"
     raise UnknownModel(
         who, cure="Add `model: provider:name` to its definition, give --model, or set TRACKRECORD_MODEL."
     )
-
-
-def _asks_a_model(step: Step) -> bool:
-    return isinstance(step.body, AgentBody) or (isinstance(step.body, LlmBody) and step.body.model is None)
 
 
 def _check_now(now: str | None) -> None:

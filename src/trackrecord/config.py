@@ -67,8 +67,9 @@ class Settings(BaseSettings):
     durability: Literal["sync", "async"] = Field(
         default="sync", description="sync commits before each effect; async within 100 ms."
     )
-    synchronous: Literal["FULL", "NORMAL"] = Field(
-        default="FULL", description="FULL survives power loss; NORMAL a killed process."
+    synchronous: Literal["FULL", "NORMAL"] | None = Field(
+        default=None,
+        description="FULL survives power loss, NORMAL a killed process; unset: FULL under sync, NORMAL under async.",
     )
     files_root: str = Field(default=".", description="The one folder the `files` plugin may touch.")
     plugins: list[str] = Field(

@@ -42,6 +42,8 @@ from trackrecord.record.redact import Redactor
 from trackrecord.record.spans import Span
 from trackrecord.store.filing import accepted, finished
 from trackrecord.store.protocol import Begun, Durability, Store
+from trackrecord.workflow.effects import places
+from trackrecord.workflow.steps import LlmBody
 
 CancelCode = Literal["user", "signal"]
 
@@ -129,6 +131,7 @@ class Runner:
     backoff: Backoff = Backoff()
     default_model: str | None = None
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
+    _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
 
     async def run(self, request: Request, *, watcher: Watcher | None = None) -> Run:
@@ -155,8 +158,8 @@ class Runner:
         """
         admitted = decide(request, self._standing(request.agent))
         self._checked.add(admitted.agent.version)
-        if admitted.agent.model is not None:
-            self.resolve_model(admitted.agent.model, admitted.agent)  # one that cannot be had is refused, not failed
+        for name in self._models(admitted):
+            self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
         started = Started(new_id())
         started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
         self._live[started.run_id] = started
@@ -250,6 +253,19 @@ class Runner:
             with suppress(StoreError):
                 await self.store.release(begun)
             raise
+
+    def _models(self, admitted: Admitted) -> set[str]:
+        """Every model this run may ask."""
+        agent = admitted.agent
+        names = set[str]() if agent.model is None else {agent.model}
+        if agent.workflow is None or not self.engines[admitted.engine].runs_workflow:
+            return names
+        of_steps = self._step_models.get(agent.version)
+        if of_steps is None:
+            bodies = [step.body for _, step in places(agent.workflow.steps, "")]
+            of_steps = frozenset(body.model for body in bodies if isinstance(body, LlmBody) and body.model)
+            self._step_models[agent.version] = of_steps
+        return names | of_steps
 
     def _standing(self, agent: Agent) -> Standing:
         return Standing(

@@ -66,7 +66,7 @@ class Trackrecord:
             models: models by full name (`mine:fast`), beside those that can be had by `provider:name`.
             engines: further engines, beside AgentKit and the Orchestrator.
             durability: `sync` or `async`; None takes the setting.
-            synchronous: how hard SQLite syncs; None takes the setting.
+            synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
 
         Raises:
@@ -76,7 +76,8 @@ class Trackrecord:
         self.database = database or self.settings.database_url
         self._path = sqlite_path(self.database)
         self._durability: Durability = durability or self.settings.durability
-        self._synchronous: Literal["FULL", "NORMAL"] = synchronous or self.settings.synchronous
+        given = synchronous or self.settings.synchronous
+        self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
         self._registry = Registry(_connected(plugins, self.settings))
         self._models = Models(extra=dict(models or {}))
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}

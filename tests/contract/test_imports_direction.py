@@ -46,6 +46,7 @@ POKES = [
     Poke("rooms", "places", "trackrecord.config"),
     Poke("rooms", "config", "trackrecord.canonical"),
     Poke("rooms", "clock", "trackrecord.tenancy"),
+    Poke("rooms", "sealed", "trackrecord.clock"),
     Poke("rooms", "tenancy", "trackrecord.canonical"),
     Poke("rooms", "examples", "trackrecord.agent"),
     Poke("rooms", "json_schema", "trackrecord.workflow"),

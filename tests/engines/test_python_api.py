@@ -79,6 +79,27 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], type[TrackrecordError],
     "no such script": ({"model": "scripted:missing.yaml"}, {}, UnknownModel, "there is no script file"),
     "broken script": ({"model": "scripted:broken.yaml"}, {}, BadInput, "txt"),
     "broken script of the request": ({}, {"model": "scripted:broken.yaml"}, BadInput, "txt"),
+    "unknown model of a step": (
+        {"workflow_steps": [{"id": "a", "type": "llm", "prompt": "x", "model": "nobody:knows"}]},
+        {},
+        UnknownModel,
+        "nobody",
+    ),
+    "broken script of a step far down": (
+        {
+            "workflow_steps": [
+                {
+                    "id": "each",
+                    "type": "loop",
+                    "over": [1],
+                    "steps": [{"id": "a", "type": "llm", "prompt": "x", "model": "scripted:broken.yaml"}],
+                }
+            ]
+        },
+        {},
+        BadInput,
+        "txt",
+    ),
     "unknown engine": ({}, {"engine": "steam"}, UnknownEngine, "no engine 'steam'"),
     "nothing to carry out": ({}, {"engine": "orchestrator"}, BadInput, "has no workflow_steps"),
     "plugin not connected": ({"plugins_required": ["nowhere"]}, {}, PluginNotConnected, "'nowhere'"),
@@ -137,6 +158,15 @@ async def test_the_installation_s_model_is_looked_up_too(tmp_path: Path, monkeyp
                 with pytest.raises(expected):
                     await tr.run(agent)
     assert 1 == counts(tmp_path / "runs.db")["agent_executions"]
+
+
+async def test_a_model_that_is_not_asked_need_not_be_there(tmp_path: Path) -> None:
+    """An engine that carries out no steps runs an agent whose steps name a model that cannot be had."""
+    agent = kit.agent([{"id": "a", "type": "llm", "prompt": "x", "model": "nobody:knows"}])
+    async with kit.opened(tmp_path / "runs.db", say("fine")) as tr:
+        assert "completed" == (await tr.run(agent, {}, engine="agentkit")).status
+        with pytest.raises(UnknownModel):
+            await tr.run(agent, {}, engine="orchestrator")
 
 
 # --------------------------------------------------------------------------------------------------------------- limits

@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "db": "",
     "model": None,
     "durability": "sync",
-    "synchronous": "FULL",
+    "synchronous": None,
     "files_root": ".",
     "plugins": [],
     "limits": dict.fromkeys(LimitSettings.model_fields),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 
 from trackrecord.canonical import Json, clean, clean_text, encode_clean, loads
 from trackrecord.clock import ticks_us
@@ -24,7 +23,7 @@ def call_model(model: Model, request: ModelRequest) -> Perform:
 
     async def perform(effect: Effect) -> Outcome:
         try:
-            reply = await model.request(replace(request, path=effect.path, attempt=effect.attempt))
+            reply = await model.request(request.at(effect.path, effect.attempt))
         except ModelCallFailed as failure:
             raise EffectFailed(
                 str(failure),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from trackrecord.canonical import Json, clean, clean_text, dumps
+from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean
 from trackrecord.record.usage import UNKNOWN, Usage, read
 from trackrecord.sealed import sealed
 
@@ -67,8 +67,12 @@ class Message:
 
     def canonical(self) -> str:
         """Canonical text of the message, for hashing."""
-        requests = [[one.id, one.name, one.arguments] for one in self.tool_requests]
-        return dumps([self.role, self.text, requests, self.tool_request_id, self.is_error])
+        requests: list[Json] = [[one.id, one.name, one.arguments] for one in self.tool_requests]
+        parts: list[Json] = [self.role, self.text, requests, self.tool_request_id, self.is_error]
+        try:
+            return encode_clean(parts)  # nearly always clean already: what a model or a tool said was cleaned when read
+        except (TypeError, ValueError):
+            return dumps(parts)
 
 
 @sealed
@@ -98,6 +102,21 @@ class ModelRequest:
     turn: int = 0
     path: str = ""
     attempt: int = 1
+
+    def at(self, path: str, attempt: int) -> ModelRequest:
+        """The same request, made at this place for the `attempt`-th time."""
+        return ModelRequest(
+            model=self.model,
+            messages=self.messages,
+            tools=self.tools,
+            output_schema=self.output_schema,
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            hash=self.hash,
+            turn=self.turn,
+            path=path,
+            attempt=attempt,
+        )
 
 
 @sealed

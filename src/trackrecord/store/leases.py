@@ -39,6 +39,11 @@ class Leases:
             self._beat_at = time.monotonic() + BEAT_S
         self._held[begun.tenant_id, begun.run_id] = begun
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether at most one run is live here: nobody is kept waiting by a commit on the event loop's thread."""
+        return len(self._held) <= 1
+
     def let_go(self, begun: Begun) -> None:
         """Extend it no more, and forget its journal; nothing happens when another epoch is held."""
         key = (begun.tenant_id, begun.run_id)

@@ -39,8 +39,9 @@ class SqliteStore:
         reader: Connection,
         durability: Durability,
         settings: IntensitySettings,
+        is_quick: bool,
     ) -> None:
-        """Use `open`."""
+        """Use `open`; `is_quick` says that a commit does not wait for the disk."""
         self.durability: Durability = durability
         self._settings = settings
         self._book = IntensityBook(settings)
@@ -50,6 +51,7 @@ class SqliteStore:
         )
         self._memory = SqliteMemories(reader, self._writer.submit)
         self.path = path
+        self._is_quick = is_quick
 
     @classmethod
     def open(
@@ -81,7 +83,9 @@ class SqliteStore:
         except Error as error:
             connection.close()
             raise store_error(error, path) from error
-        return cls(path, connection, reader, durability, intensity_settings or IntensitySettings())
+        return cls(
+            path, connection, reader, durability, intensity_settings or IntensitySettings(), synchronous == "NORMAL"
+        )
 
     @property
     def memory(self) -> SqliteMemories:
@@ -129,6 +133,7 @@ class SqliteStore:
         if journal is None:
             journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
             self._leases.keep(journal)
+            self._writer.wake()
         return journal
 
     async def finish(self, run: FinishedRun) -> bool:
@@ -215,12 +220,15 @@ class SqliteStore:
         self, name: str, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future), settled, name))
+        unit = Unit(write, cast("asyncio.Future[Any]", future), settled, name)
+        if not (self._is_quick and self._leases.is_alone and self._writer.store_here(unit)):
+            self._writer.submit(unit)
         return future
 
     def _hold(self, unit: Unit) -> None:
         if unit.error is None:
             self._leases.hold(unit.result)
+            self._writer.wake()
 
 
 class _Finish:

@@ -110,8 +110,10 @@ class Writer:
         self._complete = complete
         self._forget = forget
         self._queue: SimpleQueue[Unit | None] = SimpleQueue()
+        self._turn = threading.Lock()  # who holds it may use the connection
         self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
         self._is_closed = False
+        self._may_sleep = False
         self._met_others_at = time.monotonic() - ABOUT_S  # when another process last held the lock we wanted
         self._broken: StoreError | None = None
         connection.execute("PRAGMA busy_timeout = 0")  # SQLite's own waiting looks every 100 ms in the end
@@ -131,6 +133,30 @@ class Writer:
                 raise self._broken
             self._queue.put(unit)
 
+    def wake(self) -> None:
+        """Have the writer ask again what is due: there is something now that it could not know of."""
+        if self._may_sleep:
+            self._queue.put(None)
+
+    def store_here(self, unit: Unit) -> bool:
+        """Store a unit on the caller's thread when nothing else waits: two hops between threads cheaper.
+
+        Never waits; False when it was not stored, and is to be submitted: something else is under way, or it failed.
+        """
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._is_closed or self._broken is not None or not self._queue.empty():
+                return False
+            self._attempt([unit])
+        except Exception:  # the writer's thread will try it again, and knows what to do with each kind of failure
+            self._roll_back()
+            return False
+        finally:
+            self._turn.release()
+        self._report([unit])
+        return True
+
     @property
     def is_closed(self) -> bool:
         """Whether nothing more is taken."""
@@ -149,9 +175,12 @@ class Writer:
         try:
             while not is_last:
                 is_last = self._is_closed  # read before draining: whatever entered by then is stored in this round
+                self._may_sleep = True  # before asking: what becomes due from here on wakes us
                 units, timeout = self._due()
                 units.extend(self._waiting(0 if units or is_last else timeout))
-                self._store(units)
+                self._may_sleep = False
+                with self._turn:
+                    self._store(units)
         finally:
             self._leave()
 
@@ -181,6 +210,8 @@ class Writer:
             done = self._transact(batch)
             self._report(batch[:done])
             units = units[done:]
+            if time.monotonic() - self._met_others_at < ABOUT_S:
+                time.sleep(GAP_S)
 
     def _transact(self, batch: list[Unit]) -> int:
         """Store the batch, or the beginning of it, in one transaction; the count of units that are settled now."""
@@ -210,8 +241,6 @@ class Writer:
         _reach("precommit", batch)
         execute("COMMIT")
         _reach("postcommit", batch)
-        if time.monotonic() - self._met_others_at < ABOUT_S:
-            time.sleep(GAP_S)
         return done
 
     def _write_alone(self, unit: Unit) -> int:

@@ -1,10 +1,11 @@
-"""The declared counts of a workflow: how large it is as written, whichever engine runs it. Pure."""
+"""What a workflow declares, whichever engine runs it: how large it is, and whether it needs a model. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import assert_never
 
+from trackrecord.workflow.effects import places
 from trackrecord.workflow.steps import (
     ActionBody,
     AgentBody,
@@ -30,6 +31,15 @@ def declared(steps: StepList) -> Declared:
         loops += step.type == "loop"
         parallel += step.type in ("parallel", "map")
     return Declared(steps=count, branches=branches, loops=loops, parallel=parallel)
+
+
+def model_step(steps: StepList, path: str) -> str | None:
+    """The place of the first step that asks the agent's own model; None when none does."""
+    return next((at for at, step in places(steps, path) if _asks_model(step)), None)
+
+
+def _asks_model(step: Step) -> bool:
+    return isinstance(step.body, AgentBody) or (isinstance(step.body, LlmBody) and step.body.model is None)
 
 
 def walk(steps: StepList) -> Iterator[Step]:

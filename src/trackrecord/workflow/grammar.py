@@ -17,7 +17,7 @@ from trackrecord.workflow import plan as graph
 from trackrecord.workflow import schemas
 from trackrecord.workflow.aliases import OLD_TYPES, Resolved, resolve
 from trackrecord.workflow.bodies import body
-from trackrecord.workflow.declared import declared
+from trackrecord.workflow.declared import declared, model_step
 from trackrecord.workflow.fields import Problems, bad_word, describe, join, near, nearest, read, texts
 from trackrecord.workflow.longest import MAX_PATH_BYTES, longest
 from trackrecord.workflow.outline import Entry, outline
@@ -72,7 +72,7 @@ def parse_resolved(
     everything = (*resolved.problems.found, *found)
     if steps is None or everything:
         return None, everything
-    return Workflow(steps=steps, declared=declared(steps)), ()
+    return Workflow(steps=steps, declared=declared(steps), model_step=model_step(steps, path)), ()
 
 
 def _whole(

@@ -273,7 +273,13 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """A checked workflow, ready to run."""
+    """A checked workflow, ready to run.
+
+    Attributes:
+        declared: how large it is.
+        model_step: place of the first step that asks the agent's own model; None when none does.
+    """
 
     steps: StepList
     declared: Declared = field(default_factory=Declared)
+    model_step: str | None = None

@@ -122,17 +122,18 @@ async def test_what_a_tool_does_wrong_is_a_known_failure(answer: Any, message: s
 
 async def test_a_failure_keeps_what_the_plugin_says_of_it() -> None:
     """Passing or not, whether it left, and how long to wait: as the plugin said."""
-    answer = ToolCallFailed("busy", is_transient=True, was_sent=False, has_response=False, retry_after_s=4)
-    with pytest.raises(EffectFailed) as raised:
-        await calls(Mail(answer))(tool("unsafe"))
-    failure = raised.value
-    assert ("busy", True, False, 4, "connection") == (
-        failure.message,
-        failure.is_transient,
-        failure.was_sent,
-        failure.retry_after_s,
-        failure.cause,
+    answers = (
+        ToolCallFailed("busy", is_transient=True, was_sent=False, has_response=False, retry_after_s=4),
+        ToolCallFailed("closed"),
     )
+    found: list[EffectFailed] = []
+    for answer in answers:
+        with pytest.raises(EffectFailed) as raised:
+            await calls(Mail(answer))(tool("unsafe"))
+        found.append(raised.value)
+    assert [("busy", True, False, 4, "connection"), ("closed", False, True, None, "")] == [
+        (one.message, one.is_transient, one.was_sent, one.retry_after_s, one.cause) for one in found
+    ]
 
 
 async def test_a_real_cancellation_is_no_failure() -> None:
@@ -175,6 +176,7 @@ async def test_a_result_is_kept_up_to_its_size(data: str, is_cut: bool) -> None:
         return
     assert {"$t": "cut", "v": whole[:100].decode(errors="ignore")} == outcome.value == loads(outcome.text)
     assert {"truncated": {"size": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}} == outcome.attributes
+    assert (True, 1) == (outcome.success, outcome.items)
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(None, {}), (str.upper, {"result": '"SAID"'})])
@@ -236,12 +238,20 @@ async def test_what_a_model_does_wrong_is_a_known_failure(
     assert tokens == (failure.usage or UNKNOWN).total_tokens
 
 
+async def test_a_model_s_wish_to_wait_is_kept() -> None:
+    """How long the provider asks to wait reaches the retry."""
+    with pytest.raises(EffectFailed) as raised:
+        await call_model(Voice(ModelCallFailed("slow down", is_transient=True, retry_after_s=9)), REQUEST)(model())
+    assert 9 == raised.value.retry_after_s
+
+
 async def test_two_calls_of_one_reply_share_no_id() -> None:
     """Results are told apart by the id of their call: a second one of the same id gets its place in the reply."""
-    asked = tuple(ToolRequest(id=name, name="mail__send", arguments={}) for name in ("a", "b", "a", "a"))
-    outcome = await call_model(Voice(ModelReply(tool_requests=asked)), REQUEST)(model())
-    value: Any = outcome.value
-    assert ["a", "b", "a~3", "a~4"] == [one["id"] for one in value["tool_requests"]]
+    for given, expected in (("abaa", ["a", "b", "a~3", "a~4"]), ("aa", ["a", "a~2"]), ("a", ["a"])):
+        asked = tuple(ToolRequest(id=name, name="mail__send", arguments={}) for name in given)
+        outcome = await call_model(Voice(ModelReply(tool_requests=asked)), REQUEST)(model())
+        value: Any = outcome.value
+        assert expected == [one["id"] for one in value["tool_requests"]]
 
 
 async def test_an_effect_is_performed_by_its_own_call() -> None:

@@ -109,6 +109,7 @@ class World:
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
         self.asked.append("memory")
+        assert (ORIGIN.tenant_id, ORIGIN.agent_id, ORIGIN.user_id, stamp(NOW)) == (tenant_id, agent_id, user_id, before)
         created_at = stamp(NOW - timedelta(days=1))
         return [MemoryEntry(kind="fact", text="likes tea", importance=5, created_at=created_at, agent_id=agent_id)]
 
@@ -236,9 +237,12 @@ async def test_a_decision_is_made_once() -> None:
 
 
 async def test_a_wait_that_is_over_is_not_waited_again() -> None:
-    """A delay asked for again would end at another moment: the first end is the one that counts."""
-    first, second, run = await twice(lambda ctx: ctx.sleep("s:a", until=now() + timedelta(milliseconds=5)))
-    assert first == second >= 5
+    """A delay asked for again would end at another moment: what was waited the first time is the answer."""
+    delays_ms = iter([100, 0])
+    first, second, run = await twice(
+        lambda ctx: ctx.sleep("s:a", until=now() + timedelta(milliseconds=next(delays_ms)))
+    )
+    assert first == second > 0
     assert ("s:a/wait", "wait") == (run.checkpoints["s:a/wait"][0].path, run.checkpoints["s:a/wait"][0].kind)
 
 
@@ -254,6 +258,26 @@ async def test_a_failed_tool_fails_again_with_the_same_words() -> None:
     await twice(ask)
     assert 1 == len({(one.message, one.code, one.path, one.is_unknown) for one in errors})
     assert "break_it raised ValueError: it broke" == errors[0].message
+
+
+async def test_what_was_recalled_is_recalled_again() -> None:
+    """Text, tokens, entries and types are those of the first time, whatever has been remembered since."""
+    first, second, _ = await twice(lambda ctx: ctx.recall())
+    assert first == second
+    assert ("likes tea" in first.text, -(-len(first.text) // 4), 1, ("user_context",)) == (
+        True,
+        first.tokens,
+        first.entry_count,
+        first.types,
+    )
+
+
+async def test_another_budget_is_another_recall() -> None:
+    """A recall under another budget would be another one: the run ends before a model sees either."""
+    _, _, _, journal = await first_epoch()
+    agent = replace(AGENT, memory=replace(AGENT.memory, token_budget=10))
+    with pytest.raises(NonDeterministic, match="asks for another recall at 'recall'"):
+        await context(resumed(journal.spans, journal.checkpoints), World(), agent).recall()
 
 
 async def test_recall_reads_once_however_many_ask_at_once() -> None:

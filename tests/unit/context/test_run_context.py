@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.unit.context.kit import SECRET, Journal, journal_of, live
+from tests.unit.context.kit import NOW, SECRET, Journal, journal_of, live
 
 from trackrecord.agent import Agent, Limits
 from trackrecord.canonical import Json, digest
+from trackrecord.context.effect import Backoff
 from trackrecord.context.run_context import Rejected, RunContext, Surroundings
 from trackrecord.errors import ModelFailed, ToolFailed, UnknownEngine, UnknownModel
 from trackrecord.memory.recall import Recalled
@@ -19,6 +20,7 @@ from trackrecord.models.messages import Conversation, Message, Model, ModelReply
 from trackrecord.plugins.functions import FunctionPlugin
 from trackrecord.plugins.protocol import Invocation
 from trackrecord.plugins.registry import Registry
+from trackrecord.record.spans import Span
 
 KEY = "sk-abcdefghijklmnopqrstuvwx"
 calls = FunctionPlugin("calls", description="Notes its calls.")
@@ -88,7 +90,7 @@ async def test_arguments_and_results_stand_in_the_span_by_policy(policy: str, ex
     ctx, run = context(tools=policy)
     await ctx.tool("turn:1/call:1/tool", "calls", "say", {"text": f"{SECRET} {KEY}"})
     [span] = journal_of(run).spans
-    assert expected == span.attributes
+    assert (expected, "calls", "say") == (span.attributes, span.plugin, span.action)
     assert f"{SECRET} {KEY}" == noted[-1].arguments["text"]
 
 
@@ -111,6 +113,7 @@ async def test_what_is_kept_of_a_call_is_bounded() -> None:
         ("calls", "say", {}, '"text" is a required property'),
         ("calls", "say", {"text": 1}, "text: "),
         ("calls", "say", {"text": "x", SECRET: 1}, "[redacted]"),
+        ("calls", "x" * 300, {}, "there is no action calls.xxx"),
     ],
 )
 async def test_a_call_that_does_not_fit_is_never_made(plugin: str, action: str, arguments: Json, message: str) -> None:
@@ -119,16 +122,21 @@ async def test_a_call_that_does_not_fit_is_never_made(plugin: str, action: str, 
     count = len(noted)
     with pytest.raises(Rejected) as raised:
         await ctx.tool("turn:1/call:1/tool", plugin, action, arguments)
-    [span] = journal_of(run).spans
-    assert message in raised.value.message
-    assert ("rejected", plugin, action, "rejected", False, raised.value.message) == (
-        span.status,
-        span.plugin,
-        span.action,
-        span.error_code,
-        span.success,
-        span.error_message,
+    assert message in raised.value.message == str(raised.value)
+    expected = Span(
+        path="turn:1/call:1/tool",
+        kind="tool",
+        status="rejected",
+        epoch=1,
+        start_us=journal_of(run).spans[0].start_us,
+        duration_us=0,
+        plugin=plugin,
+        action=action[:200],
+        success=False,
+        error_code="rejected",
+        error_message=raised.value.message,
     )
+    assert [expected] == journal_of(run).spans
     measures = run.tally.measures()
     assert (0, 1, count, []) == (
         measures.tool_calls_count,
@@ -194,6 +202,9 @@ async def test_a_model_is_looked_up_once() -> None:
     ctx._around.resolve_model = lambda name: asked.append(name) or resolve(name)
     replies = [await ctx.model(f"turn:{turn}/model", _request()) for turn in (1, 2)]
     assert (["m:m"], ["hi\\u0000"] * 2) == (asked, [reply.text for reply in replies])
+    assert {("python", "function", "work")} == {
+        (span.provider, span.model, span.purpose) for span in journal_of(run).spans
+    }
     assert {_request().hash} == {one.request_hash for one in journal_of(run).checkpoints}
 
 
@@ -203,6 +214,20 @@ async def test_a_model_that_is_not_there_leaves_no_attempt() -> None:
     with pytest.raises(ModelFailed, match="no 'm:m'") as raised:
         await ctx.model("s:a/model", _request())
     assert ("Known: none.", "s:a/model", []) == (raised.value.cure, raised.value.path, journal_of(run).spans)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "within 5 ms"), (3, "within 3 ms")])
+async def test_a_model_has_its_time(given: int | None, expected: str) -> None:
+    """A step's timeout wins over the run's; who gives no answer until then is unavailable."""
+
+    async def think(request: Any) -> ModelReply:
+        await asyncio.sleep(60)
+        return ModelReply()
+
+    ctx, _ = context(models={"m:m": CallableModel(think)}, limits=Limits(model_timeout_ms=5))
+    with pytest.raises(ModelFailed, match=expected) as raised:
+        await ctx.model("s:a/model", _request(), timeout_ms=given, backoff=Backoff(max_attempts=1))
+    assert "provider_unavailable" == raised.value.code
 
 
 async def test_a_model_s_failure_names_its_place() -> None:
@@ -218,6 +243,22 @@ async def test_a_model_s_failure_names_its_place() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ the rest
+
+
+async def test_a_wait_of_the_whole_run_has_its_place() -> None:
+    """An engine may wait without being in a step."""
+    ctx, run = context()
+    assert 0 == await ctx.sleep("", until=NOW)
+    assert [("wait", "wait", "ok")] == [(span.path, span.kind, span.status) for span in journal_of(run).spans]
+
+
+async def test_an_engine_s_words_reach_whoever_watches() -> None:
+    """A note is told with its place, and recorded nowhere."""
+    ctx, run = context()
+    told: list[tuple[str, str, str]] = []
+    run.watcher = lambda one: told.append((one.kind, one.path, one.label))
+    ctx.note("turn:1", "thinking")
+    assert ([("note", "turn:1", "thinking")], []) == (told, journal_of(run).events)
 
 
 async def test_an_agent_without_memory_recalls_nothing() -> None:
