@@ -177,6 +177,7 @@ class Writer:
                 is_last = self._is_closed  # read before draining: whatever entered by then is stored in this round
                 self._may_sleep = True  # before asking: what becomes due from here on wakes us
                 units, timeout = self._due()
+                self._may_sleep = timeout is None  # else it is back in a moment anyway
                 units.extend(self._waiting(0 if units or is_last else timeout))
                 self._may_sleep = False
                 with self._turn:
