@@ -19,7 +19,7 @@ from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.live_run import LiveRun, Watcher
-from trackrecord.context.protocols import Engine
+from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.errors import (
     Cancelled,
@@ -118,6 +118,7 @@ class Runner:
         resolve_model: the model of a name, seen from an agent's own folder.
         default_model: the installation's model; None when it names none.
         redactor: knows the secrets of this process.
+        secrets: opens what plugins have declared; None when there is no such place.
     """
 
     store: Store
@@ -125,6 +126,7 @@ class Runner:
     registry: Registry
     resolve_model: Callable[[str, Agent], Model]
     redactor: Redactor
+    secrets: Secrets | None = None
     durability: Durability
     backoff: Backoff = Backoff()
     default_model: str | None = None
@@ -155,8 +157,9 @@ class Runner:
         """
         admitted = decide(request, self._standing(request.agent))
         self._checked.add(admitted.agent.version)
-        if admitted.agent.model is not None:
-            self.resolve_model(admitted.agent.model, admitted.agent)  # one that cannot be had is refused, not failed
+        agent = admitted.agent
+        for name in () if agent.model is None else (agent.model, *agent.fallback_models):
+            self.resolve_model(name, agent)  # one that cannot be had is refused, not failed
         started = Started(new_id())
         started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
         self._live[started.run_id] = started
@@ -184,7 +187,7 @@ class Runner:
         epoch = _epoch_span(begun, live.elapsed_us())
         live.tally.add(epoch)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
-        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), self.redactor)):
+        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), live.redactor)):
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
 
@@ -294,6 +297,7 @@ class Runner:
             registry=self.registry,
             memory=self.store.memory if agent.memory.is_enabled else None,
             engines=self.engines,
+            secrets=self.secrets,
         )
         return RunContext(around)
 

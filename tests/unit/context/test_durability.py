@@ -97,7 +97,7 @@ async def test_what_cannot_be_marked_does_not_leave(effect: Effect, error: Excep
 
 
 async def test_a_run_cancelled_before_its_effect_leaves_calls_nothing() -> None:
-    """Who is cancelled while the marker is being committed has not begun: no call, and no span of one."""
+    """Who is cancelled while the marker is being committed calls nothing; the start that is stored has its end."""
     journal = Journal()
     outside = Outside()
     task = asyncio.ensure_future(recording(live(journal), outside)(UNSAFE))
@@ -106,7 +106,7 @@ async def test_a_run_cancelled_before_its_effect_leaves_calls_nothing() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ([], []) == (outside.asked, journal.spans)
+    assert ([], ["cancelled"]) == (outside.asked, [span.status for span in journal.spans])
 
 
 async def test_others_go_on_while_one_waits_for_its_commit() -> None:
