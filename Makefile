@@ -14,7 +14,7 @@ PIP := env -u PYTHONDONTWRITEBYTECODE PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pyt
 
 # No address, host name or path of an index may stand in a lock; hashes alone say what may be installed.
 COMPILE := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe \
-	--strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+	--no-strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -54,8 +54,8 @@ bench: $(READY) ## run the benchmarks and print their figures
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## resolve all dependencies anew and write requirements/*.txt (ARGS="--upgrade" takes newer releases)
-	$(COMPILE) $(ARGS) --all-extras --output-file requirements/dev.txt pyproject.toml requirements/dev.in
-	$(COMPILE) $(ARGS) --constraint requirements/dev.txt --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) $(ARGS) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) $(ARGS) --all-extras --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml requirements/dev.in
 	@if grep -nE '://|--(extra-)?index-url|--find-links|--trusted-host' requirements/*.txt; then echo "error: a lock names an address (above)" >&2; exit 1; fi
 
 wheel: $(READY) ## build the wheel, install it alone in a fresh environment, and start it there

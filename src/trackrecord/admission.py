@@ -175,7 +175,9 @@ def _check_now(now: str | None) -> None:
 def _adjusted(agent: Agent, prompt: str | None, model: str | None) -> Agent:
     if prompt is None and model == agent.model:
         return agent
-    return replace(agent, prompt=agent.prompt if prompt is None else prompt, model=model)
+    # whoever asks for another model means that one, and the agent's others were to stand in for its own
+    others = agent.fallback_models if agent.model is None or model == agent.model else ()
+    return replace(agent, prompt=agent.prompt if prompt is None else prompt, model=model, fallback_models=others)
 
 
 def _inputs(agent: Agent, given: Mapping[str, object]) -> dict[str, Json]:

@@ -6,12 +6,13 @@ An argument given in code or on the command line wins over the environment; the 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from trackrecord.errors import BadSettings
@@ -55,6 +56,33 @@ class LimitSettings(BaseModel):
     max_input_bytes: int | None = Field(default=None, ge=1, description="Largest input of a run.")
 
 
+class HttpSettings(BaseModel):
+    """What the plugin `http` may reach beside public addresses, and where it may send which credential."""
+
+    model_config = {"extra": "forbid"}
+
+    allow: list[str] = Field(
+        default_factory=list[str],
+        description="Loopback and private networks, and `host:port` places, that may be reached, a JSON list.",
+    )
+    ports: list[Annotated[int, Field(ge=1, le=65_535)]] = Field(
+        default_factory=lambda: [80, 443], description="Ports that may be connected to, a JSON list."
+    )
+    credentials: dict[str, list[str]] = Field(
+        default_factory=dict[str, list[str]],
+        description="Origins that a credential may be sent to, by its handle, a JSON object.",
+    )
+
+
+class SecretsSettings(BaseModel):
+    """The key that seals secrets at rest; kept outside the database."""
+
+    model_config = {"extra": "forbid"}
+
+    key: SecretStr | None = Field(default=None, description="32 bytes in base64 or hexadecimal.")
+    key_file: str | None = Field(default=None, description="A file that holds the key, when `key` is not set.")
+
+
 class Settings(BaseSettings):
     """Every setting, with its default."""
 
@@ -64,6 +92,10 @@ class Settings(BaseSettings):
 
     db: str = Field(default="", description="Database URL, like sqlite:///runs.db; empty means the user's data folder.")
     model: str | None = Field(default=None, description="Model of agents that name none, `provider:name`.")
+    stream: bool = Field(default=False, description="Stream the replies of real models.")
+    stream_idle_s: float = Field(
+        default=60.0, gt=0, le=3_600, description="Longest silence within a reply that has begun, in seconds."
+    )
     durability: Literal["sync", "async"] = Field(
         default="sync", description="sync commits before each effect; async within 100 ms."
     )
@@ -75,6 +107,8 @@ class Settings(BaseSettings):
     plugins: list[str] = Field(
         default_factory=list[str], description="Installed plugins to connect beside the built-in ones, a JSON list."
     )
+    http: HttpSettings = Field(default_factory=HttpSettings, description="Reach of the `http` plugin.")
+    secrets: SecretsSettings = Field(default_factory=SecretsSettings, description="The key of sealed secrets.")
     limits: LimitSettings = Field(
         default_factory=LimitSettings, description="Limits of agents that do not set their own."
     )
@@ -104,14 +138,30 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = [f"the setting {_name(one['loc'], given)} is {one['input']!r}: {one['msg']}" for one in error.errors()]
+        wrong = [
+            f"the setting {_name(one['loc'], given)} is {_shown(one['loc'], one['input'])}: {one['msg']}"
+            for one in error.errors()
+        ]
         raise BadSettings("; ".join(wrong), cure="Mend it, or leave it out to take the default.") from None
     except SettingsError as error:
         found = re.search(r'"(\w+)"', str(error))  # the library tells the field in words only
-        name = _name((found[1],), {}) if found else "of a list or mapping"
+        name = _not_json(_name((found[1],), {})) if found else "of a list or mapping"
         raise BadSettings(
             f"the setting {name} is no JSON", cure="Write a list like '[\"name\"]', a mapping like '{\"name\": 1}'."
         ) from None
+
+
+def _shown(place: tuple[int | str, ...], value: object) -> str:
+    """The value that was refused, unless it may be a key under a mistyped name."""
+    return "refused" if place[0] == "secrets" else repr(value)
+
+
+def _not_json(name: str) -> str:
+    """The variable that is no JSON: this one, or one for a part of it; the library names the whole only."""
+    for one, text in os.environ.items():
+        if f"{one.upper()}__".startswith(f"{name}__") and text and _from_json(text) == text:
+            return one
+    return name
 
 
 def _name(place: tuple[int | str, ...], given: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.live_run import LiveRun, Watcher
-from trackrecord.context.protocols import Engine
+from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.errors import (
     Cancelled,
@@ -120,6 +120,7 @@ class Runner:
         resolve_model: the model of a name, seen from an agent's own folder.
         default_model: the installation's model; None when it names none.
         redactor: knows the secrets of this process.
+        secrets: opens what plugins have declared; None when there is no such place.
     """
 
     store: Store
@@ -127,6 +128,7 @@ class Runner:
     registry: Registry
     resolve_model: Callable[[str, Agent], Model]
     redactor: Redactor
+    secrets: Secrets | None = None
     durability: Durability
     backoff: Backoff = Backoff()
     default_model: str | None = None
@@ -187,7 +189,7 @@ class Runner:
         epoch = _epoch_span(begun, live.elapsed_us())
         live.tally.add(epoch)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
-        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), self.redactor)):
+        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), live.redactor)):
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
 
@@ -257,7 +259,7 @@ class Runner:
     def _models(self, admitted: Admitted) -> set[str]:
         """Every model this run may ask."""
         agent = admitted.agent
-        names = set[str]() if agent.model is None else {agent.model}
+        names = set[str]() if agent.model is None else {agent.model, *agent.fallback_models}
         if agent.workflow is None or not self.engines[admitted.engine].runs_workflow:
             return names
         of_steps = self._step_models.get(agent.version)
@@ -317,6 +319,7 @@ class Runner:
             registry=self.registry,
             memory=self.store.memory if agent.memory.is_enabled else None,
             engines=self.engines,
+            secrets=self.secrets,
         )
         return RunContext(around)
 

@@ -35,6 +35,7 @@ from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
 from trackrecord.store.protocol import Durability
 from trackrecord.store.rebuild import Rebuilt
+from trackrecord.store.sealing import Key, read_key, read_key_file
 from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
 
@@ -79,7 +80,9 @@ class Trackrecord:
         given = synchronous or self.settings.synchronous
         self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
         self._registry = Registry(_connected(plugins, self.settings))
-        self._models = Models(extra=dict(models or {}))
+        self._models = Models(
+            extra=dict(models or {}), is_streamed=self.settings.stream, idle_s=self.settings.stream_idle_s
+        )
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
@@ -91,12 +94,17 @@ class Trackrecord:
 
         Raises:
             StoreUnusable, SchemaTooNew: the database cannot be used.
+            BadSettings: its secrets were sealed with another key, or one is wanted and there is no key.
         """
         if self._store is None:
             if self._path.parent == data_folder():
                 make_data_folder()
             self._store = self._open_store(self._path)
-            self._runner = self._made_runner(self._store)
+            try:
+                self._runner = self._made_runner(self._store)
+            except BaseException:
+                await self.close()
+                raise
             self._sweep = Sweep(self._runner)
             try:
                 await self._sweep.start()
@@ -112,6 +120,7 @@ class Trackrecord:
         if self._runner is not None:
             await self._runner.stop()
         store, self._store, self._runner, self._sweep = self._store, None, None, None
+        await self._models.close()
         if store is not None:
             await store.close()
 
@@ -224,14 +233,18 @@ class Trackrecord:
             finally:
                 await store.close()
 
-        return await run_apart(
-            engines,
-            carry_out,
-            source=self._path,
-            agent_id=agent.id,
-            user_id=LOCAL_USER,
-            settings=IntensitySettings.from_mapping(self.settings.intensity),
-        )
+        try:
+            return await run_apart(
+                engines,
+                carry_out,
+                source=self._path,
+                agent_id=agent.id,
+                user_id=LOCAL_USER,
+                settings=IntensitySettings.from_mapping(self.settings.intensity),
+            )
+        finally:
+            if self._store is None:  # else other runs may be talking to them
+                await self._models.close()
 
     async def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
         """Count a run that happened elsewhere in `agent_stats`; kept apart as external, so a recount still fits."""
@@ -240,6 +253,30 @@ class Trackrecord:
     async def update_agent_intensity_metrics(self, data: AgentExecutionData) -> None:
         """Add a run that happened elsewhere to its agent's intensity metrics; kept apart as external."""
         await self._opened_store().update_agent_intensity_metrics(LOCAL_TENANT, data)
+
+    async def set_secret(self, name: str, value: str) -> int:
+        """Seal a secret under its name, in place of what was there; its version. Plugins are given it by that handle.
+
+        Raises:
+            BadInput: name or value cannot be used. BadSettings: there is no key to seal it with, or it is another one.
+        """
+        return await self._opened_store().secrets.put(LOCAL_TENANT, name, value)
+
+    async def delete_secret(self, name: str) -> None:
+        """Forget a secret.
+
+        Raises:
+            BadInput: there is no such secret.
+        """
+        await self._opened_store().secrets.delete(LOCAL_TENANT, name)
+
+    async def rotate_secrets(self, key: str) -> int:
+        """Wrap every secret under a new key, all of them or none; how many. The settings must name it from then on.
+
+        Raises:
+            BadSettings: the new key is none, or the present one is not there or another one.
+        """
+        return await self._opened_store().secrets.rotate(LOCAL_TENANT, read_key(key, "the new key"))
 
     async def rebuild(self) -> Rebuilt:
         """Make the statistics and intensity metrics anew from the records; says what changed and what it left alone."""
@@ -273,7 +310,15 @@ class Trackrecord:
             durability=self._durability,
             synchronous=self._synchronous,
             intensity_settings=IntensitySettings.from_mapping(self.settings.intensity),
+            key=self._key(),
         )
+
+    def _key(self) -> Key | None:
+        """The key of sealed secrets, from the settings or the file they name; None when there is none."""
+        given = self.settings.secrets
+        if given.key is not None:
+            return read_key(given.key.get_secret_value(), "TRACKRECORD_SECRETS__KEY")
+        return None if given.key_file is None else read_key_file(Path(given.key_file))
 
     def _opened(self) -> Runner:
         if self._runner is None:
@@ -287,12 +332,16 @@ class Trackrecord:
 
     def _made_runner(self, store: SqliteStore) -> Runner:
         retry = self.settings.retry
+        handles = sorted({one for name in self._registry.plugins for one in self._registry.credentials(name)})
+        store.secrets.check(LOCAL_TENANT, handles)
+        known = (*secrets_of(os.environ), *store.secrets.open(LOCAL_TENANT, handles).values())
         return Runner(
             store=store,
             engines=self._engines,
             registry=self._registry,
             resolve_model=self._resolve,
-            redactor=redactor(secrets_of(os.environ)),
+            redactor=redactor(known),
+            secrets=store.secrets,
             durability=self._durability,
             backoff=Backoff(
                 max_attempts=retry.max_attempts,
@@ -314,7 +363,7 @@ def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:
     given = list(plugins)
     replaced = {plugin.name for plugin in given}
     wanted = [name for name in (*BUILT_IN, *settings.plugins) if name not in replaced]
-    loaded = load(wanted, {"files": {"root": settings.files_root}})
+    loaded = load(wanted, {"files": {"root": settings.files_root}, "http": settings.http.model_dump()})
     for error in loaded.errors.values():
         raise error
     return [*loaded.plugins, *given]

@@ -11,8 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+EXTRAS = r"(?:\[[a-z0-9,-]+\])?"  # an installer that goes by hashes takes `a[b]` only where `a[b]` is pinned
 LINE = re.compile(
-    rf"{NAME}==[0-9][0-9a-z.+!]*(?: ; [^\\@/]+)? \\"  # a version, under a condition maybe
+    rf"{NAME}{EXTRAS}==[0-9][0-9a-z.+!]*(?: ; [^\\@/]+)? \\"  # a version, under a condition maybe
     r"|    --hash=sha256:[0-9a-f]{64}(?: \\)?"
     r"|    # via(?: .*)?"
     r"|    #   .*"
@@ -34,7 +35,7 @@ def pinned(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     name = ""
     for line in text.splitlines():
-        if found := re.match(rf"({NAME})==", line):
+        if found := re.match(rf"({NAME}){EXTRAS}==", line):
             name = found[1]
             counts[name] = 0
         elif "--hash=" in line:

@@ -23,6 +23,7 @@ from trackrecord.record import intensity, intensity_settings
 
 COMMAND_LINE = REFERENCE / "command-line.md"
 ERRORS = REFERENCE / "errors.md"
+HTTP = REFERENCE / "http.md"
 INTENSITY = REFERENCE / "intensity.md"
 SETTINGS = REFERENCE / "settings.md"
 
@@ -42,7 +43,7 @@ def test_settings() -> None:
     """Each setting is there once with its default, and nothing else is called a setting."""
     expected = {name: "–" if default is None else shown.code(default) for name, default in settings_of(Settings)}
     actual: dict[str, str] = {}
-    for heading in ("Variables", "Limits", "Retries"):
+    for heading in ("Variables", "HTTP", "Limits", "Retries"):
         actual |= {name: row["default"] for name, row in pages.table(SETTINGS, heading).by("variable").items()}
     assert expected == actual
 
@@ -78,6 +79,25 @@ def test_secrets_are_described() -> None:
     for page in (SETTINGS, HOW_TO / "keep-more-or-less.md"):
         missing = [ending for ending in _SECRET_ENDINGS if f"`{ending}`" not in page.read_text()]
         assert not missing, page.name
+
+
+def test_http() -> None:
+    """Arguments, fields, headers and bounds of the plugin `http` are those of the code."""
+    from trackrecord.plugins import http
+    from trackrecord.plugins.outbound.addresses import Policy
+    from trackrecord.plugins.outbound.telling import KEPT_HEADERS
+
+    actions: Any = http.plugin({}).actions
+    arguments = {name: row["of"] for name, row in pages.table(HTTP, "Actions").by("argument").items()}
+    assert list(actions["post"].parameters["properties"]) == list(arguments)
+    assert list(actions["get"].parameters["properties"]) == [name for name, of in arguments.items() if of == "all"]
+    fields = pages.table(HTTP, "Result").by("field")
+    assert list(KEPT_HEADERS) == code(fields["headers"]["holds"])
+    policy, bounds = Policy(), dict(pages.table(HTTP, "What may be reached").rows)
+    assert str(policy.max_redirects) == bounds["redirects followed"]
+    assert f"{policy.max_bytes >> 20} MiB" == bounds["body, decoded (gzip, deflate)"]
+    assert bounds["time for everything"].startswith(f"{policy.timeout_s:g} s")
+    assert f"{policy.connect_timeout_s:g} s" == bounds["time for one connection"]
 
 
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, TrackrecordError)]

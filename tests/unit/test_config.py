@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from trackrecord.agent import Limits
-from trackrecord.config import LimitSettings, RetrySettings, Settings, read_settings, secrets_of
+from trackrecord.config import HttpSettings, LimitSettings, RetrySettings, Settings, read_settings, secrets_of
 from trackrecord.errors import BadSettings
 from trackrecord.record.redact import MIN_SECRET_LENGTH
 
@@ -32,10 +32,13 @@ def set_all(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 DEFAULTS: dict[str, Any] = {
     "db": "",
     "model": None,
+    "stream": False,
+    "stream_idle_s": 60.0,
     "durability": "sync",
     "synchronous": None,
     "files_root": ".",
     "plugins": [],
+    "http": {"allow": [], "ports": [80, 443], "credentials": {}},
     "limits": dict.fromkeys(LimitSettings.model_fields),
     "retry": {
         "max_attempts": 3, "initial_ms": 1_000, "multiplier": 2.0, "max_ms": 30_000, "retry_after_cap_ms": 60_000,
@@ -58,6 +61,9 @@ def test_defaults_are_the_safe_ones() -> None:
         ({"TRACKRECORD_DURABILITY": "async"}, "durability", "async"),
         ({"TRACKRECORD_SYNCHRONOUS": "NORMAL"}, "synchronous", "NORMAL"),
         ({"TRACKRECORD_PLUGINS": '["mail", "http"]'}, "plugins", ["mail", "http"]),
+        ({"TRACKRECORD_HTTP__ALLOW": '["10.0.0.0/8"]'}, "http.allow", ["10.0.0.0/8"]),
+        ({"TRACKRECORD_HTTP__PORTS": "[8080]"}, "http.ports", [8080]),
+        ({"TRACKRECORD_HTTP__CREDENTIALS": '{"a": ["https://b"]}'}, "http.credentials", {"a": ["https://b"]}),
         ({"TRACKRECORD_RETRY__MAX_ATTEMPTS": "5"}, "retry.max_attempts", 5),
         ({"TRACKRECORD_RETRY": '{"max_ms": 7}'}, "retry.max_ms", 7),
         ({"TRACKRECORD_RETRY": '{"max_ms": 7}', "TRACKRECORD_RETRY__MAX_MS": "8"}, "retry.max_ms", 8),
@@ -110,6 +116,8 @@ def test_code_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         ("INTENSITY", "{bad", "is no JSON"),
         ("RETRY", "{bad", "is no JSON"),
         ("PLUGINS", '{"a": 1}', "is {'a': 1}: Input should be a valid list"),
+        ("HTTP__PORTS", "80", "is 80: Input should be a valid list"),
+        ("HTTP__ALLOW", "localhost:8080", "is no JSON"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named_with_its_value_and_its_cure(
@@ -153,7 +161,7 @@ def test_the_limits_are_those_of_an_agent() -> None:
     assert {field.name for field in fields(Limits)} == LimitSettings.model_fields.keys()
 
 
-@pytest.mark.parametrize("model", [Settings, LimitSettings, RetrySettings])
+@pytest.mark.parametrize("model", [Settings, HttpSettings, LimitSettings, RetrySettings])
 def test_every_setting_says_what_it_is(model: type[BaseModel]) -> None:
     """The reference page is made of these words."""
     assert [] == [name for name, field in model.model_fields.items() if not (field.description or "").endswith(".")]

@@ -36,6 +36,7 @@ class Agent:
         system_prompt: empty when there is none.
         prompt: the user message; empty when every run brings its own.
         model: `provider:name`; None takes the installation's.
+        fallback_models: asked in this order when `model` cannot be had; not in place of a model a step names.
         temperature: of every model call that does not say otherwise.
         plugins: what it requires.
         input_schema: JSON Schema object of its inputs, defaults in `default`; None accepts any inputs.
@@ -61,6 +62,7 @@ class Agent:
     system_prompt: str = ""
     prompt: str = ""
     model: str | None = None
+    fallback_models: tuple[str, ...] = ()
     temperature: float = 0.1
     plugins: tuple[PluginNeed, ...] = ()
     input_schema: Mapping[str, Json] | None = None
@@ -193,6 +195,7 @@ def _agent(definition: Definition, path: str | None) -> Agent:
         system_prompt=cast("str", values["system_prompt"]),
         prompt=cast("str", values["prompt"]),
         model=cast("str | None", values["model"]),
+        fallback_models=tuple(cast("list[str]", values["fallback_models"])),
         temperature=float(cast("float", values["temperature"])),
         plugins=definition.plugins,
         input_schema=definition.input_schema,

@@ -54,6 +54,7 @@ def read_definition(given: Mapping[str, Json], tenant_id: str, problems: Problem
     resolved = dict(given)
     old = _old_names(resolved, problems)
     values = read(resolved, AGENT, path="", what="an agent", problems=problems, elsewhere=ELSEWHERE)
+    _fallback_models(values, problems)
     plugins = _plugins(values["plugins_required"], old.get("plugins_required", "plugins_required"), problems)
     input_schema = schemas.inputs(values["input_schema"], "input_schema", problems)
     output_schema, sources = schemas.outputs(values["output_schema"], "output_schema", problems)
@@ -92,6 +93,16 @@ def read_definition(given: Mapping[str, Json], tenant_id: str, problems: Problem
         text=dumps(resolved),
         version=digest(dumps(covered)),
     )
+
+
+def _fallback_models(values: Mapping[str, Json], problems: Problems) -> None:
+    given = values["fallback_models"]
+    for place, name in enumerate(given if isinstance(given, list) else []):
+        path = join("fallback_models", place)
+        if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
+            problems.add(path, f"a model must be one line of text, not {describe(name)}", "Write provider:name.")
+        elif name == values["model"] or name in cast("list[Json]", given)[:place]:
+            problems.add(path, f"the model {name!r} is asked already", "Name each model once.")
 
 
 def _old_names(definition: dict[str, Json], problems: Problems) -> dict[str, str]:

@@ -18,6 +18,7 @@ AGENT: Final[Table] = {
     "system_prompt": Field(kind="text", default=""),
     "prompt": Field(kind="text", default=""),
     "model": Field(kind="line", most=200),
+    "fallback_models": Field(kind="list", default=[], most=8),
     "temperature": Field(kind="number", default=0.1, least=0, most=2),
     "plugins_required": Field(kind="list", default=[], most=1_000),
     "input_schema": Field(kind="any"),

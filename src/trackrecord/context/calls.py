@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from trackrecord.canonical import Json, clean, clean_text, encode_clean, loads
+from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean, loads
 from trackrecord.clock import ticks_us
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
+from trackrecord.errors import TrackrecordError
 from trackrecord.models.messages import Model, ModelCallFailed, ModelReply, ModelRequest
+from trackrecord.plugins.credentials import Credentials
 from trackrecord.plugins.items import count_items
-from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed
+from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed, Whole
 from trackrecord.plugins.registry import BoundAction
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage, sensible
@@ -56,11 +59,13 @@ def call_tool(
     *,
     scrub: Callable[[str], str],
     keep: Callable[[str], str] | None = None,
+    credentials: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
 ) -> Perform:
     """One attempt of a tool call.
 
     A result over `most_bytes` is cut, after `scrub` has taken the secrets out of the whole: a secret across the cut
-    would leave its beginning. `keep` makes the result's text fit for the span; None keeps none of it.
+    would leave its beginning. `keep` makes the result's text fit for the span; None keeps none of it. `credentials`
+    opens the secrets that the plugin has declared; None when there are none to be had.
     """
 
     async def perform(effect: Effect) -> Outcome:
@@ -69,11 +74,14 @@ def call_tool(
             arguments=_copy(arguments),
             idempotency_key=key,
             deadline_us=None if effect.timeout_ms is None else ticks_us() + effect.timeout_ms * 1000,
+            credentials=_credentials(bound, credentials),
+            result_bytes=most_bytes,
+            effect=effect.effect,
         )
         try:
             result = await bound.plugin.call(invocation)
         except ToolCallFailed as failure:
-            raise _tool_failure(effect, failure) from None
+            raise _tool_failure(effect, failure, _printed(failure.printed, keep)) from None
         except BaseException as error:
             if is_real_cancellation(error):
                 raise
@@ -81,13 +89,25 @@ def call_tool(
         if not isinstance(result, Result):  # pyright: ignore[reportUnnecessaryIsInstance]  # plugins are anyone's code
             raise EffectFailed(f"{bound.action.name} gave a {type(result).__name__}, not a Result", code="tool_failed")
         if result.success is False:
-            raise EffectFailed(result.error or f"{bound.action.name} reported a failure", code="tool_failed")
+            message = result.error or f"{bound.action.name} reported a failure"
+            raise EffectFailed(message, code="tool_failed", attributes=_printed(result.printed, keep))
         outcome = _tool_outcome(result, most_bytes, scrub)
         if keep is not None:
             outcome.attributes["result"] = keep(outcome.text)
+            outcome.attributes.update(_printed(result.printed, keep))
         return outcome
 
     return perform
+
+
+def _credentials(bound: BoundAction, opened: Callable[[Sequence[str]], Mapping[str, str]] | None) -> Credentials:
+    if not bound.credentials or opened is None:
+        return Credentials()
+    try:
+        return Credentials(opened(bound.credentials))
+    except TrackrecordError as error:
+        message = f"the secrets of {bound.plugin.name!r} cannot be opened: {error.message}"
+        raise EffectFailed(message, code="tool_failed", was_sent=False) from None
 
 
 def rejected_span(run: LiveRun, path: str, plugin: str | None, action: str, message: str) -> Span:
@@ -168,35 +188,47 @@ def _make_ids_unique(stored: dict[str, Json]) -> None:
             seen.add(str(request["id"]))
 
 
-def _tool_failure(effect: Effect, failure: ToolCallFailed) -> EffectFailed:
+def _printed(text: str | None, keep: Callable[[str], str] | None) -> dict[str, Json]:
+    """What the tool wrote to stdout and stderr, where the agent's policy keeps what tools say."""
+    return {"printed": keep(dumps(text))} if text is not None and keep is not None else {}
+
+
+def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str, Json]) -> EffectFailed:
     is_open = effect.effect == "unsafe" and failure.was_sent and not failure.has_response
     return EffectFailed(
         describe(failure).removeprefix("ToolCallFailed: "),
-        code="tool_failed",
-        cause="connection" if failure.is_transient else "",
+        code="tool_oom" if failure.is_out_of_memory else "tool_failed",
+        cause=failure.cause or ("connection" if failure.is_transient else ""),
         is_transient=failure.is_transient,
         was_sent=failure.was_sent,
         is_unknown=is_open,
         retry_after_s=failure.retry_after_s,
         status="unknown" if is_open else "failed",
+        attributes=attributes,
     )
 
 
 def _tool_outcome(result: Result, most_bytes: int, scrub: Callable[[str], str]) -> Outcome:
     text = encode_clean(clean(result.data))
     value = loads(text)  # what is stored, live and resumed alike: keys in order, and nobody else's object
+    whole = result.whole
+    if whole is not None and isinstance(value, str):
+        return _cut_outcome(value, result, whole, most_bytes)
     items = count_items(value)
     # a character takes at most four bytes: only then is counting the bytes worth an encoding
     if len(text) * 4 <= most_bytes or (size := len(text.encode())) <= most_bytes:
         return Outcome(value=value, text=text, success=result.success, items=items)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    text = scrub(text)
-    beginning = text.encode()[:most_bytes].decode(errors="ignore")
-    cut: dict[str, Json] = {"$t": "cut", "v": beginning}
+    whole = Whole(size=size, sha256=hashlib.sha256(text.encode()).hexdigest(), items=items)
+    return _cut_outcome(scrub(text), result, whole, most_bytes)
+
+
+def _cut_outcome(text: str, result: Result, whole: Whole, most_bytes: int) -> Outcome:
+    """The beginning of a result that is too large to keep; its size and hash say what the rest was."""
+    cut: dict[str, Json] = {"$t": "cut", "v": text.encode()[:most_bytes].decode(errors="ignore")}
     return Outcome(
         value=cut,
         text=encode_clean(cut),
         success=result.success,
-        items=items,
-        attributes={"truncated": {"size": size, "sha256": sha256}},
+        items=whole.items,
+        attributes={"truncated": {"size": whole.size, "sha256": whole.sha256}},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from trackrecord.canonical import Json, encode_clean
@@ -65,6 +65,7 @@ class EffectFailed(Exception):
         is_unknown: it may have had its effect and nobody knows.
         status: how its span ends.
         usage: tokens a failed model attempt reported; None for the rest.
+        attributes: anything else for the span; gone from a stored failure.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class EffectFailed(Exception):
         retry_after_s: float | None = None,
         status: SpanStatus = "failed",
         usage: Usage | None = None,
+        attributes: Mapping[str, Json] | None = None,
     ) -> None:
         """Keep the cause."""
         super().__init__(message)
@@ -91,6 +93,7 @@ class EffectFailed(Exception):
         self.retry_after_s = retry_after_s
         self.status: SpanStatus = status
         self.usage = usage
+        self.attributes: Mapping[str, Json] = attributes or {}
 
     def stored(self) -> str:
         """The failure as a checkpoint's outcome."""
@@ -117,6 +120,16 @@ def restore_failure(stored: dict[str, Json]) -> EffectFailed:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another model for the same request, as its effect would have it."""
+
+    perform: Perform
+    provider: str
+    model: str
+    attributes: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
 @sealed
 class Effect:
     """One thing an engine does to the outside.
@@ -128,9 +141,11 @@ class Effect:
         request_hash: SHA-256 of what is asked for; the same again on resume.
         perform: carries one attempt out; raises EffectFailed.
         attempt: which try this is.
-        interrupted_count: earlier attempts a killed process left open; they do not count against the retry policy.
+        interrupted_count: earlier attempts that do not count against the retry policy: those a killed process left
+            open, and those of models asked before this one.
         timeout_ms: longest one attempt may take; None means no limit of its own.
         attributes: what the span of every attempt keeps beside its figures.
+        alternatives: models still to be asked when this one cannot be had; their attempts go on counting.
     """
 
     path: str
@@ -148,6 +163,24 @@ class Effect:
     plugin: str | None = None
     action: str | None = None
     attributes: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    alternatives: tuple[Alternative, ...] = ()
+
+    def instead(self, *, after: int) -> Effect | None:
+        """The same request to the next model, attempts up to `after` behind it; None when there is no other."""
+        if not self.alternatives:
+            return None
+        one, *others = self.alternatives
+        return replace(
+            self,
+            attempt=after + 1,
+            interrupted_count=after,
+            perform=one.perform,
+            provider=one.provider,
+            model=one.model,
+            attributes=one.attributes,
+            alternatives=tuple(others),
+        )
 
     @property
     def subject(self) -> str:

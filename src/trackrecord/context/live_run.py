@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -107,6 +107,10 @@ class LiveRun:
         """Tell a watcher an engine's own words."""
         if self.watcher is not None:
             self._show("note", path, "", text, None)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Keep these secrets, too, out of whatever is stored of the run from here on."""
+        self.redactor = self.redactor.also(secrets)
 
     def error_text(self, text: str) -> str:
         """An error message fit for storing: secrets out, odd characters visible, cut to a readable length."""

@@ -1,8 +1,8 @@
-"""What the context needs from rooms it may not import: a journal and a memory store. The wiring hands them in."""
+"""What the context needs from rooms it may not import: a journal, memories, secrets. The wiring hands them in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from trackrecord.canonical import Json
@@ -74,6 +74,19 @@ class MemoryStore(Protocol):
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
         """Entries stored strictly before the stamp `before`, newest first; the recall picks among them."""
+        ...
+
+
+class Secrets(Protocol):
+    """Secrets by handle, sealed at rest."""
+
+    def open(self, tenant_id: str, names: Iterable[str]) -> Mapping[str, str]:
+        """Their values; those that are not stored are left out. Takes well under a millisecond.
+
+        Raises:
+            BadSettings: there is no key, or it is another one than sealed them.
+            StoreError: they cannot be read.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from trackrecord.canonical import loads
+from trackrecord.canonical import Json, loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import Checkpoint
@@ -93,9 +93,14 @@ def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outco
         action=effect.action,
         success=outcome.success,
         items=outcome.items,
-        attributes={**effect.attributes, **outcome.attributes},
+        attributes={**effect.attributes, **outcome.attributes, **_flags(outcome.usage)},
     )
     run.write(span, _checkpoint(run, effect, started_us, f'{{"value":{outcome.text}}}'))
+
+
+def _flags(usage: Usage | None) -> dict[str, Json]:
+    """What is wrong with a usage, for whoever reads the span: its raw words stand beside it."""
+    return {} if usage is None or usage.raw is None else {"usage_inconsistent": True}
 
 
 def _cost(
@@ -140,7 +145,7 @@ def _span(
         success=False if is_tool and status == "failed" else None,
         error_code=failure.code if failure is not None else None,
         error_message=failure.message if failure is not None else None,
-        attributes=dict(effect.attributes),
+        attributes={**effect.attributes, **(failure.attributes if failure is not None else {}), **_flags(usage)},
     )
 
 

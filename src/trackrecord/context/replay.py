@@ -8,7 +8,7 @@ from trackrecord.canonical import encode_clean, loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform, restore_failure
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import Checkpoint
-from trackrecord.context.retry import is_worth_another
+from trackrecord.context.retry import another_model, is_worth_another
 from trackrecord.errors import NonDeterministic
 from trackrecord.record.lost import interrupted
 
@@ -24,6 +24,9 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
         lost_count = 0
         failure: EffectFailed | None = None
         for checkpoint in sorted(past, key=lambda one: one.attempt):
+            other = effect.instead(after=checkpoint.attempt - 1) if checkpoint.subject != effect.subject else None
+            if other is not None:  # from here on another model had been asked
+                effect, lost_count = other, other.interrupted_count
             if checkpoint.state == "started":
                 lost_count += 1
                 run.write(replace(interrupted(checkpoint), purpose=effect.purpose))
@@ -37,10 +40,12 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
             failure = restore_failure(stored)
         last = max(one.attempt for one in past)
         again = replace(effect, attempt=last + 1, interrupted_count=lost_count)
-        if failure is not None and not is_worth_another(
-            replace(effect, attempt=last, interrupted_count=lost_count), failure
-        ):
-            raise failure
+        before = replace(effect, attempt=last, interrupted_count=lost_count)
+        if failure is not None and not is_worth_another(before, failure):
+            other = another_model(before, failure)
+            if other is None:
+                raise failure
+            again = other
         if lost_count and effect.effect == "unsafe":
             raise _unknown_outcome(effect)
         return await proceed(again)

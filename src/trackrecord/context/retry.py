@@ -1,7 +1,7 @@
 """Retries: here and nowhere below. Another attempt of the same path, each with its own span.
 
 Model calls, `read` and `keyed` effects are tried again for transient causes; an `unsafe` one only when it provably
-never left.
+never left. A model that cannot be had is followed by the next one of its chain, at the same path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ def retrying(run: LiveRun, proceed: Perform) -> Perform:
                 return await proceed(effect)
             except EffectFailed as failure:
                 if not is_worth_another(effect, failure):
-                    raise
+                    other = another_model(effect, failure)
+                    if other is None:
+                        raise
+                    run.note(effect.path, f"{effect.subject} cannot be had, asking {other.subject}")
+                    effect = other
+                    continue
                 wait_s = pause_s(effect.backoff, effect.attempt - effect.interrupted_count, failure.retry_after_s)
             run.note(effect.path, f"attempt {effect.attempt} failed, trying again in {wait_s:.1f} s")
             await asyncio.sleep(wait_s)
@@ -40,6 +45,11 @@ def is_worth_another(effect: Effect, failure: EffectFailed) -> bool:
         return False
     causes = effect.backoff.on
     return failure.cause in causes if causes else failure.is_transient
+
+
+def another_model(effect: Effect, failure: EffectFailed) -> Effect | None:
+    """The same request to the next model, when this one has failed for good for a cause that lies with it."""
+    return effect.instead(after=effect.attempt) if failure.is_transient else None
 
 
 def pause_s(backoff: Backoff, tries: int, retry_after_s: float | None) -> float:

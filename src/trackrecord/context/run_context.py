@@ -6,7 +6,7 @@ An engine that wants to be recorded has nothing to do, and cannot write a record
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from trackrecord.canonical import Json, clean, cut, digest, encode_clean
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
-from trackrecord.context.effect import NO_BACKOFF, Backoff, Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.effect import NO_BACKOFF, Alternative, Backoff, Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
-from trackrecord.context.protocols import MemoryStore
+from trackrecord.context.protocols import MemoryStore, Secrets
 from trackrecord.context.recording import recording
 from trackrecord.context.replay import replaying
 from trackrecord.context.retry import retrying
@@ -68,6 +68,7 @@ class Surroundings:
         resolve_model: the model of a name like `scripted:file.yaml`.
         registry: connected plugins.
         memory: where recall reads; None when the agent has no memory.
+        secrets: where declared handles are opened; None when there is no such place.
         engines: engines by name, for `nested`.
         models: models already resolved in this run.
         recalled, recall_lock: what recall gave, once it has; and who may ask first.
@@ -79,6 +80,7 @@ class Surroundings:
     registry: Registry
     memory: MemoryStore | None
     engines: Mapping[str, Engine]
+    secrets: Secrets | None = None
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     recalled: Recalled | None = None
     recall_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -135,7 +137,9 @@ class RunContext:
             BudgetExceeded, LimitReached, Cancelled: the run may not go on.
         """
         path = self.path(relative)
-        model = self._model(request.model, path)
+        agent = self._around.agent
+        others = agent.fallback_models if request.model == agent.model else ()
+        model, *instead = [self._model(name, path) for name in (request.model, *others)]
         effect = Effect(
             path=path,
             kind="model",
@@ -147,6 +151,16 @@ class RunContext:
             purpose=purpose,
             provider=model.provider,
             model=model.name,
+            attributes=getattr(model, "span_attributes", {}),
+            alternatives=tuple(
+                Alternative(
+                    perform=call_model(one, request),
+                    provider=one.provider,
+                    model=one.name,
+                    attributes=getattr(one, "span_attributes", {}),
+                )
+                for one in instead
+            ),
         )
         try:
             outcome = await self._perform(effect)
@@ -196,6 +210,7 @@ class RunContext:
                 limits.tool_result_bytes,
                 scrub=self._run.redactor.exact_json,
                 keep=keep,
+                credentials=self._opened,
             ),
             timeout_ms=timeout_ms or bound.action.timeout_ms or limits.tool_timeout_ms,
             backoff=backoff or self._run.backoff,
@@ -282,11 +297,24 @@ class RunContext:
 
     def _kept(self) -> Callable[[str], str] | None:
         """How the agent's policy keeps arguments and results of tools in their spans; None keeps none."""
-        policy, redactor = self._around.agent.payloads.tools, self._run.redactor
+        policy, run = self._around.agent.payloads.tools, self._run
         if policy == "none":
             return None
-        scrub = redactor.json if policy == "redacted" else redactor.exact_json
-        return lambda text: cut(scrub(text), MAX_KEPT_CHARACTERS)
+
+        def keep(text: str) -> str:
+            redactor = run.redactor  # as it is then: the call may have opened secrets of its own
+            scrubbed = redactor.json(text) if policy == "redacted" else redactor.exact_json(text)
+            return cut(scrubbed, MAX_KEPT_CHARACTERS)
+
+        return keep
+
+    def _opened(self, handles: Sequence[str]) -> Mapping[str, str]:
+        """The secrets of these handles; from here on they are kept out of all that is stored of the run."""
+        if self._around.secrets is None:
+            return {}
+        opened = self._around.secrets.open(self._run.origin.tenant_id, handles)
+        self._run.learn(opened.values())
+        return opened
 
     async def _recall(self, memory: MemoryStore) -> Recalled:
         origin, policy = self._run.origin, self._around.agent.memory

@@ -201,7 +201,10 @@ class ModelCallFailed(Exception):
 
 
 class Model(Protocol):
-    """A model one can send a request to; holds no conversation."""
+    """A model one can send a request to; holds no conversation.
+
+    One may also have `span_attributes`, a mapping of plain JSON that the span of every attempt keeps.
+    """
 
     provider: str
     name: str

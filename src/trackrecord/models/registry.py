@@ -1,6 +1,7 @@
-"""Models by name: scripts from files, models registered in Python. Real providers are not known here.
+"""Models by name: scripts from files, models registered in Python, real ones by `provider:name`.
 
-Owns the look-up and a cache of loaded scripts; never sends a request. Place in the walk: between step 4 and a model.
+Owns the look-up and a cache of what was looked up; never sends a request, and loads nothing of a real provider before
+one is asked for. Place in the walk: between step 4 and a model.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trackrecord.errors import UnknownModel
 from trackrecord.models.messages import Model
+from trackrecord.models.providers.catalogue import PROVIDERS, is_known, near_models
 from trackrecord.models.scripted import ScriptedModel
+
+if TYPE_CHECKING:
+    from trackrecord.models.providers.model import RealModel
 
 SCRIPTED: Final = "scripted:"
 _SCRIPT_SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -21,14 +26,25 @@ _SCRIPT_SUFFIXES: Final = (".yaml", ".yml", ".json")
 class Models:
     """Every model that can be reached from here."""
 
-    def __init__(self, extra: Mapping[str, Model] | None = None) -> None:
-        """Keep the models registered in Python, by full name like `mock:x`; they win over everything else."""
+    def __init__(
+        self, extra: Mapping[str, Model] | None = None, *, is_streamed: bool = False, idle_s: float | None = None
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            extra: models registered in Python, by full name like `mock:x`; they win over everything else.
+            is_streamed: whether real models stream their replies.
+            idle_s: longest silence within a reply of a real model; None takes the built-in one.
+        """
         self._extra = dict(extra or {})
+        self._is_streamed = is_streamed
+        self._idle_s = idle_s
+        self._real: dict[str, RealModel] = {}
         self._scripts: dict[tuple[str, str], tuple[tuple[int, int], ScriptedModel]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What can be written as a model, sorted; `scripted:FILE` stands for every script."""
+        """What can be written as a model beside real ones, sorted; `scripted:FILE` stands for every script."""
         return tuple(sorted([*self._extra, f"{SCRIPTED}FILE"]))
 
     def resolve(self, name: str, *, base: Path | None = None) -> Model:
@@ -39,7 +55,7 @@ class Models:
             base: the agent's file or its directory, where a script is looked for before the working directory.
 
         Raises:
-            UnknownModel: there is no such model here, or no such script file.
+            UnknownModel: there is no such model here, no such script file, or no key for it.
             BadInput: the script cannot be used; the message has every problem with its line.
         """
         known = self._extra.get(name)
@@ -47,7 +63,23 @@ class Models:
             return known
         if name.startswith(SCRIPTED) and len(name) > len(SCRIPTED):
             return self._script(name.removeprefix(SCRIPTED), base)
+        if is_known(name.partition(":")[0]) and not name.endswith(":"):
+            return self._provided(name)
         raise UnknownModel(_unknown(name), cure=self._cure(name))
+
+    async def close(self) -> None:
+        """Let go of the connections of real models; the next request makes new ones."""
+        for model in self._real.values():
+            await model.close()
+
+    def _provided(self, name: str) -> RealModel:
+        known = self._real.get(name)
+        if known is None:
+            from trackrecord.models.providers import provider_model  # heavy: pydantic-ai takes more than a second
+
+            known = provider_model(name, stream=self._is_streamed, idle_s=self._idle_s)
+            self._real[name] = known
+        return known
 
     def _script(self, written: str, base: Path | None) -> ScriptedModel:
         for folder in _folders(base):
@@ -75,8 +107,9 @@ class Models:
         provider, _, rest = name.partition(":")
         if not near and get_close_matches(provider, [SCRIPTED[:-1]], n=1):
             near = [f"{SCRIPTED}{rest or 'FILE'}"]
-        meant = f"Did you mean {near[0]!r}? " if near else ""
-        return f"{meant}Known here: {', '.join(self.names)}."
+        near = near or near_models(name)
+        meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+        return f"{meant}Known here: {', '.join(self.names)}; NAME of a provider: {', '.join(PROVIDERS)}."
 
 
 def _unknown(name: str) -> str:

@@ -24,6 +24,7 @@ GROUP: Final = "trackrecord.plugins"
 BUILT_IN: Final[Mapping[str, str]] = {
     "demo": "trackrecord.plugins.demo:plugin",
     "files": "trackrecord.plugins.files:plugin",
+    "http": "trackrecord.plugins.http:plugin",
     "text": "trackrecord.plugins.text:plugin",
     "time": "trackrecord.plugins.times:plugin",
 }

@@ -7,23 +7,20 @@ retries nothing: the context does. What the function raises goes to the context 
 from __future__ import annotations
 
 import inspect
-import re
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import CoroutineType, MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
-from trackrecord.canonical import Json, clean
+from trackrecord.canonical import Json
 from trackrecord.errors import PluginError
-from trackrecord.plugins.hints import Build, HintReader, built, unresolved, whole
+from trackrecord.plugins.processes import PROCESSES, Address
 from trackrecord.plugins.protocol import Action, EffectClass, Invocation, Result, ToolCallFailed
+from trackrecord.plugins.returned import read_result
+from trackrecord.plugins.signatures import Signature, first_sentence, read_signature
 from trackrecord.plugins.threads import THREADS
 
 F = TypeVar("F", bound=Callable[..., Any])
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'`(\[])")
-_DESCRIBED: Final = re.compile(r"\s*\*{0,2}(\w+)(?:\s*\([^)]*\))?:\s+(.*)")
 
 
 class FunctionPlugin:
@@ -36,15 +33,23 @@ class FunctionPlugin:
             '''Find a customer by e-mail address.'''
 
     An `async def` is awaited where it is called. A plain `def` runs in a thread, so that it cannot hold up other runs;
-    one that only computes for a moment runs on the spot with `blocking=False`.
+    one that only computes for a moment runs on the spot with `blocking=False`. With `own_process=True` it runs in
+    a process that is killed when the call is given up: a thread cannot be, and a crash in one takes everything along.
 
     What a function returns is the data, and `success` is True because it returned; a mapping with a key `success` says
     itself: null (or anything but true and false) is recorded as unknown, false as a failure the tool reported, with
     `error` as its words. A returned `Result` is taken as it is.
     """
 
-    def __init__(self, name: str, *, description: str = "") -> None:
-        """Begin without actions; `name` is how agents and models refer to the plugin."""
+    def __init__(self, name: str, *, description: str = "", credentials: Iterable[str] = ()) -> None:
+        """Begin without actions.
+
+        Args:
+            name: how agents and models refer to the plugin.
+            description: what it is for, one sentence.
+            credentials: handles of the secrets that its calls are given, in `Invocation.credentials`.
+        """
+        self._credentials = tuple(credentials)
         self._name = name
         self._description = description
         self._actions: dict[str, Action] = {}
@@ -59,6 +64,11 @@ class FunctionPlugin:
     def description(self) -> str:
         """What it is for, one sentence."""
         return self._description
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """Handles of the secrets that its calls are given."""
+        return self._credentials
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -77,6 +87,8 @@ class FunctionPlugin:
         effect: EffectClass = "unsafe",
         timeout_ms: int | None = None,
         blocking: bool = True,
+        own_process: bool = False,
+        memory_mb: int | None = None,
         output: Mapping[str, Json] | None = None,
     ) -> Callable[[F], F]: ...
 
@@ -89,6 +101,8 @@ class FunctionPlugin:
         effect: EffectClass = "unsafe",
         timeout_ms: int | None = None,
         blocking: bool = True,
+        own_process: bool = False,
+        memory_mb: int | None = None,
         output: Mapping[str, Json] | None = None,
     ) -> F | Callable[[F], F]:
         """Make the function an action of this plugin; it stays an ordinary function for everybody else.
@@ -100,10 +114,13 @@ class FunctionPlugin:
             effect: whether a call may be repeated; what declares nothing is never run twice in silence.
             timeout_ms: longest a call may take; None takes the run's tool timeout.
             blocking: False runs a plain `def` on the event loop: only for what returns at once.
+            own_process: True runs a plain `def` of an importable module in a fresh process for each call.
+            memory_mb: how much memory a call in its own process may take beside what Python has; None for no limit.
             output: JSON Schema of the data; None when it does not say.
 
         Raises:
-            PluginError: the name is taken, or the signature has no JSON form.
+            PluginError: the name is taken, the signature has no JSON form, or the function cannot be found by another
+                process.
         """
 
         def add(target: F) -> F:
@@ -111,12 +128,22 @@ class FunctionPlugin:
             where = f"action {title!r} of plugin {self._name!r}"
             if title in self._actions:
                 raise PluginError(f"{where} is defined twice", cure="Give one of them another name.")
-            call, parameters = _read(target, where, is_blocking=blocking)
-            self._calls[title] = call
+            signature = read_signature(target, where)
+            if memory_mb is not None and (not own_process or memory_mb < 1):
+                raise PluginError(
+                    f"{where} has memory_mb {memory_mb!r}", cure="Give own_process=True and a number from 1."
+                )
+            self._calls[title] = _Call(
+                target=target,
+                signature=signature,
+                is_async=inspect.iscoroutinefunction(target),
+                is_blocking=blocking,
+                address=_address(target, where, memory_mb) if own_process else None,
+            )
             self._actions[title] = Action(
                 name=title,
-                description=description if description is not None else _first_sentence(target),
-                parameters=parameters,
+                description=description if description is not None else first_sentence(target),
+                parameters=signature.parameters,
                 output=output,
                 effect=effect,
                 timeout_ms=timeout_ms,
@@ -135,14 +162,9 @@ class FunctionPlugin:
         call = self._calls.get(invocation.action)
         if call is None:
             raise ToolCallFailed(f"plugin {self._name!r} has no action {invocation.action!r}", was_sent=False)
-        arguments: dict[str, Any] = invocation.arguments
-        for name in call.whole_names:  # apart from the other builders, because it is common and hardly ever needed
-            if type(arguments.get(name)) is float:
-                arguments = {**arguments, name: whole(arguments[name])}
-        if call.builds:
-            arguments = _arguments(arguments, call.builds)
-        if call.invocation_name is not None:
-            arguments = {**arguments, call.invocation_name: invocation}
+        if call.address is not None:
+            return await PROCESSES.call(call.address, invocation)
+        arguments = call.signature.arguments(invocation)
         if call.is_async:
             value = await call.target(**arguments)
         elif call.is_blocking:
@@ -151,124 +173,29 @@ class FunctionPlugin:
             value = call.target(**arguments)
         if type(value) is CoroutineType:  # a plain function that wraps an async one hands its coroutine on
             value = await cast("CoroutineType[Any, Any, object]", value)
-        return _result(value)
+        return read_result(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     target: Callable[..., Any]
+    signature: Signature
     is_async: bool
     is_blocking: bool
-    builds: Mapping[str, Build]
-    whole_names: tuple[str, ...]
-    invocation_name: str | None
+    address: Address | None
 
 
-def _result(value: object) -> Result:
-    if isinstance(value, Result):
-        return value
-    if type(value) is not dict and not isinstance(value, Mapping):
-        return Result(data=value)
-    said = cast(Mapping[object, object], value)
-    if "success" not in said or said["success"] is True:
-        return Result(data=said)
-    if said["success"] is not False:
-        return Result(data=said, success=None)
-    error = said.get("error")
-    return Result(data=said, success=False, error=error if isinstance(error, str) else None)
+def _address(function: Callable[..., Any], where: str, memory_mb: int | None) -> Address:
+    """Where another process finds the function.
 
-
-def _arguments(arguments: Mapping[str, Any], builds: Mapping[str, Build]) -> dict[str, Any]:
-    try:
-        return built(arguments, builds)
-    except (ValueError, TypeError) as error:
-        raise ToolCallFailed(f"an argument cannot be used: {error}", was_sent=False) from error
-
-
-def _read(function: Callable[..., Any], where: str, *, is_blocking: bool) -> tuple[_Call, dict[str, Json]]:
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"{where} is a generator", cure="Return a list.")
-    hints, described, reader = _hints(function, where), _descriptions(function), HintReader()
-    properties: dict[str, Json] = {}
-    required: list[Json] = []
-    builds: dict[str, Build] = {}
-    invocation_name: str | None = None
-    for name, parameter in inspect.signature(function).parameters.items():
-        place = f"parameter {name!r} of {where}"
-        _check_parameter(parameter, name in hints, place)
-        if hints[name] is Invocation:
-            invocation_name = name
-            continue
-        hint = reader.read(hints[name], place)
-        schema = hint.schema if "description" in hint.schema else {**hint.schema, **described.get(name, {})}
-        if parameter.default is inspect.Parameter.empty:
-            required.append(name)
-        else:
-            schema = {**schema, **_default(parameter.default)}
-        properties[name] = schema
-        if hint.build is not None:
-            builds[name] = hint.build
-    parameters: dict[str, Json] = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required:
-        parameters["required"] = required
-    if reader.definitions:
-        parameters["$defs"] = reader.definitions
-    call = _Call(
-        target=function,
-        is_async=inspect.iscoroutinefunction(function),
-        is_blocking=is_blocking,
-        builds={name: build for name, build in builds.items() if build is not whole},
-        whole_names=tuple(name for name, build in builds.items() if build is whole),
-        invocation_name=invocation_name,
-    )
-    return call, parameters
-
-
-def _hints(function: Callable[..., Any], where: str) -> dict[str, object]:
-    target = function if inspect.isroutine(function) else type(function).__call__
-    try:
-        return typing.get_type_hints(target, include_extras=True)
-    except NameError as error:
-        raise unresolved(error, where) from None
-
-
-def _check_parameter(parameter: inspect.Parameter, is_hinted: bool, place: str) -> None:
-    if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+    Raises:
+        PluginError: it finds none there.
+    """
+    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
+        raise PluginError(f"{where} is no plain function", cure="Write it with `def`: only such a one may block.")
+    if "<" in function.__qualname__:
         raise PluginError(
-            f"{place} is {parameter.kind.description}, which a schema cannot describe",
-            cure="Write every argument as a named parameter.",
+            f"{where} cannot be imported by another process ({function.__module__}.{function.__qualname__})",
+            cure="Define it at the top level of a module.",
         )
-    if not is_hinted:
-        raise PluginError(f"{place} has no type hint", cure="Annotate it; Any takes anything.")
-
-
-def _default(value: object) -> dict[str, Json]:
-    plain = clean(value)
-    return {"default": plain} if isinstance(value, Enum) or plain == value else {}
-
-
-def _first_sentence(function: Callable[..., Any]) -> str:
-    paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
-    return _SENTENCE_END.split(" ".join(paragraph.split()), maxsplit=1)[0]
-
-
-def _descriptions(function: Callable[..., Any]) -> dict[str, dict[str, Json]]:
-    """What the docstring's `Args:` section says of each parameter."""
-    lines = iter((inspect.getdoc(function) or "").splitlines())
-    described: dict[str, list[str]] = {}
-    words: list[str] | None = None
-    for line in lines:
-        if line.strip() in ("Args:", "Arguments:", "Parameters:"):
-            break
-    margin: int | None = None
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        if not line.strip() or indent == 0:
-            break
-        margin = indent if margin is None else margin
-        found = _DESCRIBED.match(line) if indent == margin else None
-        if found is not None:
-            words = described[found[1]] = [found[2].strip()]
-        elif words is not None:
-            words.append(line.strip())
-    return {name: {"description": " ".join(said)} for name, said in described.items()}
+    return Address(module=function.__module__, name=function.__qualname__, memory_mb=memory_mb)

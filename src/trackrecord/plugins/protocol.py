@@ -46,6 +46,8 @@ class Invocation:
         idempotency_key: `run:path`, the same for every attempt of this call.
         deadline_us: monotonic microseconds (`clock.ticks_us`) at which the caller stops waiting.
         credentials: secrets by handle, empty when the plugin has none.
+        result_bytes: how much of the result's canonical text is kept; the rest need not be handed over.
+        effect: the class this call is treated by: the action's own, unless the step says otherwise.
     """
 
     action: str
@@ -53,6 +55,23 @@ class Invocation:
     idempotency_key: str = ""
     deadline_us: int | None = None
     credentials: Mapping[str, str] = field(default_factory=dict[str, str])
+    result_bytes: int = 1 << 20
+    effect: EffectClass = "unsafe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What a result was before a plugin cut it.
+
+    Attributes:
+        size: bytes of its canonical text.
+        sha256: of that text.
+        items: how many items it held, as `items.count_items` counts; None when there was no data.
+    """
+
+    size: int
+    sha256: str
+    items: int | None
 
 
 @sealed
@@ -63,11 +82,16 @@ class Result:
         data: anything; made canonical by the context before anybody sees it.
         success: what the tool itself says of it; None when it does not say.
         error: the tool's own words when success is False; None otherwise.
+        whole: what the data was before it was cut: then `data` is the beginning of its canonical text; None when it
+            was not cut.
+        printed: what the tool wrote to stdout and stderr, where that could be told apart from others' output.
     """
 
     data: object = None
     success: bool | None = True
     error: str | None = None
+    whole: Whole | None = None
+    printed: str | None = None
 
 
 class ToolCallFailed(Exception):
@@ -78,6 +102,10 @@ class ToolCallFailed(Exception):
         was_sent: whether the call may have had its effect: False only when it provably never left.
         has_response: whether the other side answered: then the failure is known, not unknown.
         retry_after_s: seconds the other side asked to wait; None when it did not.
+        cause: short name a retry policy may match: timeout, connection, 429, 500, …; empty for connection when it is
+            transient.
+        is_out_of_memory: it ended because memory ran out.
+        printed: what the tool wrote to stdout and stderr, as in `Result`.
     """
 
     def __init__(
@@ -88,6 +116,9 @@ class ToolCallFailed(Exception):
         was_sent: bool = True,
         has_response: bool = True,
         retry_after_s: float | None = None,
+        cause: str = "",
+        is_out_of_memory: bool = False,
+        printed: str | None = None,
     ) -> None:
         """Keep what is known of the failure."""
         super().__init__(message)
@@ -95,10 +126,16 @@ class ToolCallFailed(Exception):
         self.was_sent = was_sent
         self.has_response = has_response
         self.retry_after_s = retry_after_s
+        self.cause = cause
+        self.is_out_of_memory = is_out_of_memory
+        self.printed = printed
 
 
 class Plugin(Protocol):
-    """A named set of actions."""
+    """A named set of actions.
+
+    One that needs secrets has an attribute `credentials` as well, a tuple of the handles it is given with each call.
+    """
 
     @property
     def name(self) -> str:

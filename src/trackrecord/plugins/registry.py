@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from trackrecord.canonical import Json, cut
 from trackrecord.errors import BadInput, PluginError
@@ -49,12 +49,14 @@ class BoundAction:
         action: what the plugin declared when the registry was built.
         arguments: the compiled form of `action.parameters`.
         function: `plugin__action`, the name for models.
+        credentials: handles of the secrets each call is given.
     """
 
     plugin: Plugin
     action: Action
     arguments: Schema
     function: str
+    credentials: tuple[str, ...] = ()
 
     def problems(self, arguments: Mapping[str, Json]) -> tuple[str, ...]:
         """What does not fit the action's schema, each as `place: message`; empty when the arguments fit."""
@@ -108,6 +110,10 @@ class Registry:
         """Every action of one plugin in the order it declares them; empty when it is not connected."""
         return tuple(self._bound.get(plugin_name, {}).values())
 
+    def credentials(self, plugin_name: str) -> tuple[str, ...]:
+        """Handles of the secrets a plugin's calls are given; none when it is not connected or has no action."""
+        return next((bound.credentials for bound in self._bound.get(plugin_name, {}).values()), ())
+
     def suggest(self, name: str) -> str:
         """One sentence that helps whoever asked for an unknown name: the nearest names, else all that are connected.
 
@@ -157,6 +163,7 @@ def _checked_plugin_name(plugin: object) -> str:
 
 def _bind(name: str, plugin: Plugin) -> dict[str, BoundAction]:
     bound: dict[str, BoundAction] = {}
+    credentials = _credentials(name, plugin)
     for key, action in plugin.actions.items():
         _check_action(name, key, action)
         bound[key] = BoundAction(
@@ -164,8 +171,21 @@ def _bind(name: str, plugin: Plugin) -> dict[str, BoundAction]:
             action=action,
             arguments=_compiled(name, action),
             function=function_name(name, key),
+            credentials=credentials,
         )
     return bound
+
+
+def _credentials(name: str, plugin: object) -> tuple[str, ...]:
+    """Handles the plugin declares in its attribute `credentials`; none when it has no such attribute."""
+    given: object = getattr(plugin, "credentials", ())
+    handles = cast("tuple[object, ...]", given) if isinstance(given, tuple) else (None,)
+    if not all(isinstance(handle, str) for handle in handles):
+        raise PluginError(
+            f"the credentials of plugin {name!r} are no tuple of text",
+            cure="Declare the handles of the secrets it needs, like ('crm_token',).",
+        )
+    return cast("tuple[str, ...]", handles)
 
 
 def _check_action(plugin_name: str, key: object, action: Action) -> None:

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 NO_TABLE: Final = "none"
+_NAMES: Final = {  # ours and pydantic-ai's names of providers that the table calls otherwise
+    "openai-chat": "openai",
+    "openai-responses": "openai",
+    "azure-responses": "azure",
+    "bedrock": "aws",
+    "bedrock-mantle": "aws",
+    "google-cloud": "google",
+    "openai-chatgpt": "openai",
+    "openai-codex": "openai",
+    "xai": "x-ai",
+}
 NANOS_PER_DOLLAR: Final = Decimal(10**9)
 # Exact: 16 digits of tokens times any listed price, whatever precision the caller's own context has.
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -103,7 +114,7 @@ def _find(provider: str, model: str) -> Priced | tuple[Provider, ModelInfo]:
     if table is None:
         return NOT_INSTALLED
     try:
-        return table.find_provider_model(model, None, provider, None)
+        return table.find_provider_model(model, None, _NAMES.get(provider, provider), None)
     except LookupError:
         return Priced(reason=f"{price_table()} has no price for model {model!r} of provider {provider!r}")
 

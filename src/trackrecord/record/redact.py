@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -55,8 +55,14 @@ def _base64(raw: bytes, before: int) -> set[str]:
 class Redactor:
     """Takes known secrets out of text."""
 
-    _pattern: re.Pattern[str] | None
-    _needles: tuple[str, ...] = ()
+    _pattern: re.Pattern[str] | None = field(repr=False)
+    _needles: tuple[str, ...] = field(default=(), repr=False)
+    _spellings: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def also(self, secrets: Iterable[str]) -> Redactor:
+        """A redactor for these secrets too; the very same one when it knows them all."""
+        new = _spellings(secrets) - self._spellings
+        return _made(self._spellings | new) if new else self
 
     def exact(self, text: str) -> str:
         """The text with every known secret replaced by a mask; what only looks like a key stays."""
@@ -86,17 +92,20 @@ class Redactor:
 
 def redactor(secrets: Iterable[str]) -> Redactor:
     """A redactor for these secrets; those shorter than six characters are left out, they would mask ordinary words."""
-    spellings: set[str] = set()
-    needles: set[str] = set()
-    for secret in {one.strip(_WRAPPING) for one in secrets}:
-        if len(secret) >= MIN_SECRET_LENGTH:
-            found = forms(secret)
-            spellings |= found
-            needles |= {form for form in found if not any(other in form and other != form for other in found)}
+    return _made(_spellings(secrets))
+
+
+def _spellings(secrets: Iterable[str]) -> frozenset[str]:
+    stripped = {one.strip(_WRAPPING) for one in secrets}
+    return frozenset(form for secret in stripped if len(secret) >= MIN_SECRET_LENGTH for form in forms(secret))
+
+
+def _made(spellings: frozenset[str]) -> Redactor:
     if not spellings:
         return Redactor(None)
+    needles = {form for form in spellings if not any(other in form and other != form for other in spellings)}
     longest_first = sorted(spellings, key=lambda form: (-len(form), form))
-    return Redactor(re.compile("|".join(map(re.escape, longest_first))), tuple(sorted(needles)))
+    return Redactor(re.compile("|".join(map(re.escape, longest_first))), tuple(sorted(needles)), spellings)
 
 
 def _masked(value: Json, scrub: Callable[[str], str]) -> Json:

@@ -27,11 +27,11 @@ MAX_ENTRIES: Final = 500
 class SqliteMemories:
     """Implements `MemoryStore`."""
 
-    def __init__(self, reader: Connection, submit: Callable[[Unit], None]) -> None:
-        """Read on `reader`, write through `submit`."""
+    def __init__(self, reader: Connection, submit: Callable[[Unit], None], door: Lock) -> None:
+        """Read on `reader`, one thread at a time through `door`; write through `submit`."""
         self._reader = reader
         self._submit = submit
-        self._door = Lock()  # one thread at a time: several event loops may share the store
+        self._door = door
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
         """The summaries recall may take, and the newest 500 others of the agent for this user and of the user.

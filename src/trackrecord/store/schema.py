@@ -451,3 +451,17 @@ audit_events = _table(
     _stamp("created_at"),
     clustered=True,
 )
+
+secrets = _table(
+    "secrets",
+    "tenant_id name version",
+    _id("tenant_id"),
+    _text("name"),
+    _count("version"),
+    _text("key_id"),  # of the key that wraps the data key
+    _text("nonce"),  # this and the next two: base64
+    _text("wrapped_key"),
+    _text("ciphertext"),
+    _stamp("created_at"),
+    clustered=True,
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, TypeVar, cast
 
 from trackrecord import clock
@@ -23,6 +24,8 @@ from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
 from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
+from trackrecord.store.sealing import Key
+from trackrecord.store.secrets import SqliteSecrets
 from trackrecord.store.sqlite import Synchronous, connect, open_database, store_error
 from trackrecord.store.writer import Unit, UnstorableError, Writer
 
@@ -40,6 +43,7 @@ class SqliteStore:
         durability: Durability,
         settings: IntensitySettings,
         is_quick: bool,
+        key: Key | None,
     ) -> None:
         """Use `open`; `is_quick` says that a commit does not wait for the disk."""
         self.durability: Durability = durability
@@ -49,7 +53,9 @@ class SqliteStore:
         self._writer = Writer(
             connection, path, due=self._leases.due, complete=self._book.complete, forget=self._book.forget
         )
-        self._memory = SqliteMemories(reader, self._writer.submit)
+        door = Lock()  # one thread at a time reads: several event loops may share the store
+        self._memory = SqliteMemories(reader, self._writer.submit, door)
+        self._secrets = SqliteSecrets(reader, self._writer.submit, door, key)
         self.path = path
         self._is_quick = is_quick
 
@@ -61,6 +67,7 @@ class SqliteStore:
         durability: Durability = "sync",
         synchronous: Synchronous = "FULL",
         intensity_settings: IntensitySettings | None = None,
+        key: Key | None = None,
     ) -> Self:
         """A store on the file at `path`, made when there is none; every write of it survives the process.
 
@@ -69,6 +76,7 @@ class SqliteStore:
             durability: what `journal` uses when it is not told.
             synchronous: `FULL` also survives a power cut; `NORMAL` may then lose the last commits, never half of one.
             intensity_settings: weights and ranges of the intensity scores; the defaults when None.
+            key: seals and opens secrets; None when there are none to open.
 
         Raises:
             StoreUnusable: the file cannot be read or written, or is not ours.
@@ -83,14 +91,18 @@ class SqliteStore:
         except Error as error:
             connection.close()
             raise store_error(error, path) from error
-        return cls(
-            path, connection, reader, durability, intensity_settings or IntensitySettings(), synchronous == "NORMAL"
-        )
+        is_quick = synchronous == "NORMAL"
+        return cls(path, connection, reader, durability, intensity_settings or IntensitySettings(), is_quick, key)
 
     @property
     def memory(self) -> SqliteMemories:
         """Memories to recall from, and to add to."""
         return self._memory
+
+    @property
+    def secrets(self) -> SqliteSecrets:
+        """Sealed secrets, to open and to look after."""
+        return self._secrets
 
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
         """Hand the accepting transaction to the writer at once; await the result for its commit.

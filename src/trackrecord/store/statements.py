@@ -185,6 +185,9 @@ EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq"
 ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at")
 AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
 
+SEALED: Final = ("key_id", "nonce", "wrapped_key", "ciphertext")
+SECRET: Final = ("tenant_id", "name", "version", *SEALED, "created_at")
+
 TABLES: Final[dict[str, tuple[str, ...]]] = {
     "agents": AGENT,
     "agent_versions": AGENT_VERSION,
@@ -200,6 +203,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "external_executions": EXTERNAL,
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
+    "secrets": SECRET,
 }
 
 
@@ -351,3 +355,12 @@ WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agent
 """
 INSERT_EXTERNAL: Final = _insert("external_executions", EXTERNAL)
 INSERT_AUDIT: Final = _insert("audit_events", AUDIT)
+INSERT_SECRET: Final = _insert("secrets", SECRET)
+SELECT_SECRET: Final = (
+    f"SELECT version, {', '.join(SEALED)} FROM secrets WHERE tenant_id = ? AND name = ? ORDER BY version DESC LIMIT 1"
+)
+SELECT_SECRETS: Final = (
+    f"SELECT name, version, {', '.join(SEALED)} FROM secrets WHERE tenant_id = ? ORDER BY name, version"
+)
+SAVE_WRAPPING: Final = "UPDATE secrets SET key_id = ?, wrapped_key = ? WHERE tenant_id = ? AND name = ? AND version = ?"
+DELETE_SEALED: Final = "DELETE FROM secrets WHERE tenant_id = ? AND name = ?"

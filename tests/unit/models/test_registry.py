@@ -69,10 +69,16 @@ async def test_a_model_registered_in_python_wins() -> None:
 @pytest.mark.parametrize(
     ("name", "message", "cure"),
     [
-        ("openai:gpt-5", "no provider 'openai' is set up", "Known here: mock:loud, scripted:FILE."),
+        ("opnai:gpt-5", "no provider 'opnai' is set up", "Did you mean 'openai:gpt-5'"),
+        (
+            "nobody:x",
+            "no provider 'nobody' is set up",
+            "Known here: mock:loud, scripted:FILE; NAME of a provider: open",
+        ),
         ("mock:lout", "no provider 'mock' is set up for 'lout'", "Did you mean 'mock:loud'?"),
         ("script:a.yaml", "no provider 'script' is set up", "Did you mean 'scripted:a.yaml'?"),
-        ("gpt-5", "the model 'gpt-5' has no provider", "Known here"),
+        ("gpt-5", "the model 'gpt-5' has no provider", "Did you mean 'openai:gpt-5'?"),
+        ("openai:", "no provider 'openai' is set up for ''", "Did you mean 'openai:NAME'"),
         ("", "the model '' has no provider", "Known here"),
         ("scripted:", "names no script file", "scripted:FILE"),
         ("scripted:answer.yaml", "there is no script file 'answer.yaml' in", "Did you mean 'answers.yaml'?"),

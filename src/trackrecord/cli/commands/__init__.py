@@ -64,6 +64,17 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=("trackrecord intensity support-triage",),
         ),
     ),
+    "Keep secrets": (
+        Command(
+            name="secrets",
+            summary="set, list, rotate and delete the secrets that plugins are given",
+            examples=(
+                "trackrecord secrets set crm_token < token.txt",
+                "trackrecord secrets list",
+                "trackrecord secrets rotate < new.key",
+            ),
+        ),
+    ),
     "Prove it": (
         Command(
             name="parity",
