@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean, loads
 from trackrecord.clock import ticks_us
