@@ -18,7 +18,7 @@ STREAMED: Final = pytest.mark.parametrize("is_streamed", [False, True], ids=["wh
 PRICED: Final = {
     "openai-chat": "gpt-4o",
     "openai": "gpt-4o",
-    "anthropic": "claude-opus-4-8",
+    "anthropic": "claude-haiku-4-5",
     "google": "gemini-2.5-flash",
 }
 

@@ -170,6 +170,23 @@ async def test_a_stream_gives_the_reply_that_a_whole_answer_gives(name: str) -> 
     assert streamed.first_token_us > 0
 
 
+async def test_a_stream_nobody_asked_for_may_be_cut_too() -> None:
+    """Anthropic's SDK streams long answers by itself: one that just stops is no answer either."""
+    async with serving(Turn(text="Zwölf Äpfel.", faults=(Fault(cut="clean"),))) as provider:
+        model = provider_model("anthropic:claude-sonnet-5", environment=environment(provider.url))
+        with pytest.raises(ModelCallFailed, match="cut off before its end") as failed:
+            await model.request(REQUEST)
+        reply = await model.request(REQUEST)
+        await model.close()
+    assert [True, True] == [one.is_streamed for one in provider.received]
+    assert ("provider_unavailable", True, None) == (
+        failed.value.code,
+        failed.value.is_transient,
+        failed.value.usage.output_tokens,
+    )
+    assert ("Zwölf Äpfel.", None) == (reply.text, reply.first_token_us)
+
+
 async def test_a_model_works_in_one_event_loop_after_another() -> None:
     """Connections belong to a loop: a model closed in one, or taken to another, makes new ones."""
     async with serving(Turn(text="x")) as provider:

@@ -85,17 +85,19 @@ class RealModel:
         model = self._linked().model
         messages, parameters = messages_of(request.messages), self._parameters(request.tools)
         settings = settings_of(request, takes_temperature=self._takes_temperature)
-        if not self.is_streamed:
-            response = await model.request(messages, settings, parameters)
-            return reply_of(response, _used(response, exchange, is_final=True), turn=request.turn)
         started, first_us = ticks_us(), None
-        async with model.request_stream(messages, settings, parameters) as stream:
-            async for _event in stream:
-                if first_us is None:
-                    first_us = ticks_us() - started
-        response = stream.get()
-        # pydantic-ai takes a stream that just stops for one that is over: its end must have been said
-        has_ended = exchange is None or exchange.has_ended or says_why(response)
+        if self.is_streamed:
+            async with model.request_stream(messages, settings, parameters) as stream:
+                async for _event in stream:
+                    if first_us is None:
+                        first_us = ticks_us() - started
+            response = stream.get()
+        else:
+            response = await model.request(messages, settings, parameters)
+        # pydantic-ai takes a stream that just stops for one that is over: its end must have been said. And it streams,
+        # unasked, what Anthropic would not let it wait for.
+        may_be_cut = exchange is not None and exchange.is_stream and not exchange.has_ended
+        has_ended = not may_be_cut or says_why(response)
         return reply_of(
             response,
             _used(response, exchange, is_final=has_ended),
