@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "plugins": [],
     "http": {"allow": [], "ports": [80, 443], "credentials": {}},
     "limits": dict.fromkeys(LimitSettings.model_fields),
+    "secrets": {"key": None, "key_file": None},
     "retry": {
         "max_attempts": 3, "initial_ms": 1_000, "multiplier": 2.0, "max_ms": 30_000, "retry_after_cap_ms": 60_000,
     },
