@@ -288,7 +288,9 @@ async def test_every_attempt_that_says_what_it_used_is_priced(
 
 
 @pytest.mark.parametrize(
-    ("effect", "answer"), [(tool(), gave()), (model(), gave(usage=USED)), (model(), failed())], ids=str
+    ("effect", "answer"),
+    [(tool(), gave()), (model(), gave(usage=USED)), (model(), failed())],
+    ids=["a tool", "a scripted model", "a failed call"],
 )
 async def test_what_has_no_price_costs_nothing_known(effect: Effect, answer: Outcome | BaseException) -> None:
     """A tool has no price, a script has none, and unknown tokens have none: unknown, never 0."""
