@@ -127,7 +127,7 @@ def test_a_fresh_machine_needs_no_folder_made(typed: Type, desk: Path) -> None:
         (("gone.yaml",), "cannot read 'gone.yaml': no such file or directory", ""),
         (("ecko.yaml",), "cannot read 'ecko.yaml'", "Did you mean 'echo.yaml'?"),
         (("draft.yaml",), "the agent 'draft' is draft", "Set `status: active`"),
-        (("needs.yaml",), "requires 'nowhere', not connected here", "Connected: demo, files, text, time."),
+        (("needs.yaml",), "requires 'nowhere', not connected here", "Connected: demo, files, http, text, time."),
         (("strict.yaml",), "inputs of 'strict': 'count' is missing", "It takes: count*"),
         (("strict.yaml", "-i", "count=x"), 'count: "x" is not of type "integer"', "Expected: count"),
         (("strict.yaml", "-i", "cuont=1"), "'cuont' is unknown (did you mean 'count'?)", "It takes: count*"),
