@@ -34,7 +34,7 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_arrive() -> None:
-    """A shell that starts the tests in the background has them ignore Ctrl-C, and with them every process they start."""
+    """Tests that a shell started in the background would ignore Ctrl-C, and so would every process they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
