@@ -6,7 +6,6 @@ import asyncio
 import importlib
 import shutil
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,10 @@ def _loaded() -> None:
             importlib.import_module(f"pydantic_ai.{room}.{name}")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_certificates() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every client reads the world's certificates, which takes longer than a test; nothing here is signed by them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
-        yield
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
 
 
 @pytest.fixture
