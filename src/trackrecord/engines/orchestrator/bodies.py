@@ -151,18 +151,18 @@ def _until(place: Place, step: Step, body: DelayBody) -> datetime:
         try:
             until = said if isinstance(said, datetime) else moment(str(said))
         except ValueError as error:
-            raise StepFailed(f"step {step.id!r}: until: {error}", path=_own_path(place, step)) from None
+            raise StepFailed(f"step {step.id!r}: until: {error}", path=place.path_of(step.id)) from None
     else:
         duration = body.duration_ms
         said = duration if isinstance(duration, int) or duration is None else duration.render(place.scope)
         if isinstance(said, bool) or not isinstance(said, int | float) or said < 0:
             raise StepFailed(
-                f"step {step.id!r}: duration_ms is {said!r}, not a number of milliseconds", path=_own_path(place, step)
+                f"step {step.id!r}: duration_ms is {said!r}, not a number of milliseconds", path=place.path_of(step.id)
             )
         until = began + timedelta(milliseconds=said)
     if until - began > timedelta(milliseconds=MAX_DELAY_MS):
         days = MAX_DELAY_MS // 86_400_000
-        raise StepFailed(f"step {step.id!r} would wait longer than {days} days", path=_own_path(place, step))
+        raise StepFailed(f"step {step.id!r} would wait longer than {days} days", path=place.path_of(step.id))
     return until
 
 
@@ -178,7 +178,3 @@ def _label(text: str, labels: tuple[str, ...]) -> Answer:
 
 def _text(rendered: object) -> str:
     return text_of(clean(rendered))
-
-
-def _own_path(place: Place, step: Step) -> str:
-    return place.ctx.path(f"{place.above}s:{step.id}")

@@ -11,6 +11,7 @@ from trackrecord.engines.window import slide
 from trackrecord.errors import LimitReached, RunError, StepFailed
 from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import MAX_ITEMS, ConditionalBody, LoopBody, MapBody, ParallelBody, Step, StepList
+from trackrecord.workflow.values import kind
 
 
 async def run_conditional(place: Place, body: ConditionalBody, segment: str, span: StepScope) -> Json:
@@ -111,9 +112,9 @@ def _items(place: Place, step: Step, over: Template | None) -> list[Json]:
     if isinstance(value, list):
         return value
     raise StepFailed(
-        f"step {step.id!r}: `over` gives {_kind(value)}, not a list",
+        f"step {step.id!r}: `over` gives {kind(value)}, not a list",
         cure="Point `over` at a list, like {{ steps.fetch.data.items }}.",
-        path=_path(place, step),
+        path=place.path_of(step.id),
     )
 
 
@@ -143,33 +144,13 @@ def _too_many(place: Place, step: Step, what: str, most: int) -> LimitReached:
     return LimitReached(
         f"step {step.id!r}: {what}, at most {most:,} are allowed",
         cure="Raise max_iterations, or cut the work into several runs.",
-        path=_path(place, step),
+        path=place.path_of(step.id),
     )
 
 
 def _uncollectable(place: Place, step: Step, how: str, wanted: str, result: Json) -> StepFailed:
     return StepFailed(
-        f"step {step.id!r}: collect: {how} takes {wanted}, an item gave {_kind(result)}",
+        f"step {step.id!r}: collect: {how} takes {wanted}, an item gave {kind(result)}",
         cure="Let the last inner step give the right kind, or use collect: list.",
-        path=_path(place, step),
+        path=place.path_of(step.id),
     )
-
-
-def _kind(value: Json) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-
-
-def _path(place: Place, step: Step) -> str:
-    return place.ctx.path(f"{place.above}s:{step.id}")

@@ -57,6 +57,10 @@ class Place:
         """The same place, where whatever fails is accepted further up."""
         return self if self.is_tolerant else replace(self, is_tolerant=True)
 
+    def path_of(self, step_id: str) -> str:
+        """The full path of a step of this scope, as a record writes it."""
+        return self.ctx.path(f"{self.above}s:{step_id}")
+
     def below(self, segments: str, bound: Mapping[str, object] | None = None) -> Place:
         """The scope of a body: sees everything here, what it adds stays inside."""
         steps = self.steps.new_child()

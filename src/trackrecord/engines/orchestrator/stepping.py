@@ -99,7 +99,7 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
         if timer is None or not timer.expired():
             raise
         message = f"step {step.id!r} took longer than its {step.timeout_ms} ms"
-        raise StepFailed(message, path=place.ctx.path(f"{place.above}s:{step.id}")) from None
+        raise StepFailed(message, path=place.path_of(step.id)) from None
     if step.output_schema is None or step.type in ("llm", "agent"):
         return data  # those two check their answers themselves
     return _checked(place, step, data)
@@ -110,14 +110,14 @@ def _checked(place: Place, step: Step, data: Json) -> Json:
     if problems:
         raise InvalidOutput(
             f"the data of step {step.id!r} does not fit its output_schema: {'; '.join(problems)}",
-            path=place.ctx.path(f"{place.above}s:{step.id}"),
+            path=place.path_of(step.id),
         )
     return data
 
 
 def _own_failure(place: Place, step: Step, error: ExpressionError) -> StepFailed:
     message = f"step {step.id!r}: {error.message}"
-    return StepFailed(message, cure=error.cure, path=place.ctx.path(f"{place.above}s:{step.id}"))
+    return StepFailed(message, cure=error.cure, path=place.path_of(step.id))
 
 
 def _is_retried(step: Step, error: RunError, attempt: int) -> bool:
