@@ -6,7 +6,7 @@ Everything is checked before anything runs: who refuses here has spent nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final, cast
 
@@ -16,6 +16,7 @@ from trackrecord.clock import moment
 from trackrecord.errors import AgentNotActive, BadAgent, BadInput, PluginNotConnected, UnknownEngine, UnknownModel
 from trackrecord.json_schema import compile_schema
 from trackrecord.record.record import ExecutionType
+from trackrecord.sealed import sealed
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
 from trackrecord.workflow.effects import EffectOf, check
 
@@ -23,7 +24,7 @@ _MOST_COMPLAINTS: Final = 8
 _MOST_NAME: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Request:
     """A wish to run an agent.
 
@@ -46,7 +47,7 @@ class Request:
     now: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Standing:
     """How things stand here.
 
@@ -64,7 +65,7 @@ class Standing:
     default_model: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Admitted:
     """A request that may become a run.
 

@@ -39,19 +39,15 @@ _in_dict: Callable[[Any], Iterable[tuple[object, object]]] = dict.__dict__["item
 T = TypeVar("T")
 
 
-def _encode(value: Json) -> str:
-    # orjson writes NaN as null and cannot hold wide integers: `clean` has turned both into tags before they get here
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
 def dumps(value: object) -> str:
     """Canonical text of any value: keys by code point, no spaces, shortest floats; never raises on content."""
-    return _encode(clean(value))
+    return encode_clean(clean(value))
 
 
 def encode_clean(value: Json) -> str:
     """Canonical text of a value that came out of `clean`; one walk cheaper than `dumps`."""
-    return _encode(value)
+    # orjson writes NaN as null and cannot hold wide integers: `clean` has turned both into tags before they get here
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def loads(text: str) -> Json:
@@ -102,7 +98,10 @@ def _is_plain(value: Any, depth: int) -> bool:
         return _is_tag(value)
     if kind is dict:
         for key, item in value.items():
-            if type(key) is not str or not _is_plain_text(key) or not _is_plain(item, depth - 1):
+            if type(key) is not str or not ((key.isascii() and "\x00" not in key) or _is_plain_text(key)):
+                return False
+            # small numbers, the commonest items, without a call
+            if not ((type(item) is int and -MAX_INT <= item <= MAX_INT) or _is_plain(item, depth - 1)):
                 return False
         return True
     if kind is list:
@@ -228,7 +227,7 @@ def _convert_members(value: Any, depth: int, open_ids: set[int]) -> Json:
         return _convert_mapping(value.items(), depth, open_ids)
     if issubclass(kind, Set):
         quoted = min(depth, _MAX_QUOTED_DEPTH)
-        return _tag("set", f"[{','.join(sorted(_encode(_convert(item, quoted, open_ids)) for item in value))}]")
+        return _tag("set", f"[{','.join(sorted(encode_clean(_convert(item, quoted, open_ids)) for item in value))}]")
     if is_dataclass(kind):
         named = [(field.name, getattr(value, field.name, None)) for field in fields(kind)]
         return _convert_mapping(named, depth, open_ids)
@@ -255,4 +254,4 @@ def _key_text(key: object, depth: int, open_ids: set[int]) -> tuple[bool, str, s
         own = str.__str__(key)
         text = clean_text(own)
         return text != own or type(key) is not str, text, own
-    return True, _encode(_convert(key, min(depth, _MAX_QUOTED_DEPTH), open_ids)), _name(key)
+    return True, encode_clean(_convert(key, min(depth, _MAX_QUOTED_DEPTH), open_ids)), _name(key)

@@ -24,7 +24,8 @@ def stamp(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone; give an aware datetime")
-    return f"{_in_utc(moment).isoformat(timespec='microseconds')[:26]}Z"  # a tenth of the time of strftime
+    utc = moment if moment.tzinfo is UTC else _in_utc(moment)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # a tenth of the time of strftime
 
 
 def moment(text: str) -> datetime:

@@ -15,7 +15,7 @@ from trackrecord.clock import new_id
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage
 from trackrecord.store import codec, statements
-from trackrecord.store.journal import write_entries
+from trackrecord.store.journal import entry, write_entries
 from trackrecord.store.protocol import Begun, Memory
 from trackrecord.store.sqlite_store import SqliteStore
 
@@ -81,7 +81,7 @@ def test_spans_and_checkpoints_come_back_equal(held: Any, span: Span, value: obj
     """Whatever a tool, a model or a person hands over, the stored span and outcome are what was cleaned, exactly."""
     run = Begun(tenant_id=runs.TENANT, run_id=new_id(), epoch=1, began_at="", now="")
     outcome = runs.checkpoint(span, outcome=canonical.dumps({"value": value}), epoch=1, start_us=0)
-    write_entries(held, run, [(span, outcome)])
+    write_entries(held, [entry(run, span, outcome)])
     key = (run.tenant_id, run.run_id)
     assert [span] == [codec.span(row) for row in held.execute(statements.SELECT_SPANS, key)]
     assert [outcome] == [codec.checkpoint(row) for row in held.execute(statements.SELECT_CHECKPOINTS, key)]

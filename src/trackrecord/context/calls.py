@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean, loads
 from trackrecord.clock import ticks_us
-from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform, new_outcome
 from trackrecord.context.live_run import LiveRun
 from trackrecord.errors import TrackrecordError
 from trackrecord.models.messages import Model, ModelCallFailed, ModelReply, ModelRequest
 from trackrecord.plugins.credentials import Credentials
 from trackrecord.plugins.items import count_items
-from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed, Whole
+from trackrecord.plugins.protocol import Result, ToolCallFailed, Whole, new_invocation
 from trackrecord.plugins.registry import BoundAction
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage, sensible
@@ -68,7 +68,7 @@ def call_tool(
     """
 
     async def perform(effect: Effect) -> Outcome:
-        invocation = Invocation(
+        invocation = new_invocation(
             action=bound.action.name,
             arguments=_copy(arguments),
             idempotency_key=key,
@@ -165,7 +165,7 @@ def _model_outcome(reply: ModelReply, usage: Usage) -> Outcome:
     if reply.first_token_us is not None:
         attributes["first_token_us"] = reply.first_token_us
     responded = None if reply.responded_model is None else clean_text(reply.responded_model)
-    return Outcome(
+    return new_outcome(
         value=stored,
         text=encode_clean(stored),
         usage=usage,
@@ -216,7 +216,7 @@ def _tool_outcome(result: Result, most_bytes: int, scrub: Callable[[str], str]) 
     items = count_items(value)
     # a character takes at most four bytes: only then is counting the bytes worth an encoding
     if len(text) * 4 <= most_bytes or (size := len(text.encode())) <= most_bytes:
-        return Outcome(value=value, text=text, success=result.success, items=items)
+        return new_outcome(value=value, text=text, success=result.success, items=items)
     whole = Whole(size=size, sha256=hashlib.sha256(text.encode()).hexdigest(), items=items)
     return _cut_outcome(scrub(text), result, whole, most_bytes)
 
@@ -224,7 +224,7 @@ def _tool_outcome(result: Result, most_bytes: int, scrub: Callable[[str], str]) 
 def _cut_outcome(text: str, result: Result, whole: Whole, most_bytes: int) -> Outcome:
     """The beginning of a result that is too large to keep; its size and hash say what the rest was."""
     cut: dict[str, Json] = {"$t": "cut", "v": text.encode()[:most_bytes].decode(errors="ignore")}
-    return Outcome(
+    return new_outcome(
         value=cut,
         text=encode_clean(cut),
         success=result.success,

@@ -10,7 +10,7 @@ from trackrecord.canonical import Json, encode_clean
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Purpose, SpanKind, SpanStatus
 from trackrecord.record.usage import Usage
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,9 @@ class Outcome:
     success: bool | None = None
     items: int | None = None
     attributes: dict[str, Json] = field(default_factory=dict[str, Json])
+
+
+new_outcome = maker(Outcome)
 
 
 class EffectFailed(Exception):
@@ -195,5 +198,6 @@ class Effect:
         return self.kind == "model" or self.effect != "read"
 
 
+new_effect = maker(Effect)
 Perform = Callable[[Effect], Coroutine[Any, Any, Outcome]]
 NO_BACKOFF: Final = Backoff(max_attempts=1)

@@ -131,7 +131,8 @@ class LiveRun:
             self._waiting += 1
         else:
             self._working += 1
-        self._settle_clock()
+        if self._waiting or self._remaining_s is not None:
+            self._settle_clock()
 
     def leave(self, *, is_wait: bool) -> None:
         """Note that an effect is over."""
@@ -139,11 +140,12 @@ class LiveRun:
             self._waiting -= 1
         else:
             self._working -= 1
-        self._settle_clock()
+        if self._waiting or self._remaining_s is not None:
+            self._settle_clock()
 
     def _settle_clock(self) -> None:
-        if self.timeout is None or (self._waiting == 0 and self._remaining_s is None):
-            return  # the second is so in a run that never waits
+        if self.timeout is None:
+            return
         is_idle = self._waiting > 0 and self._working == 0
         clock = asyncio.get_running_loop().time
         if is_idle and self._remaining_s is None:

@@ -9,7 +9,7 @@ from trackrecord.canonical import Json
 from trackrecord.memory.entries import MemoryEntry
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Span
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
@@ -42,6 +42,9 @@ class Checkpoint:
     start_us: int
     subject: str = ""
     outcome: str | None = None
+
+
+new_checkpoint = maker(Checkpoint)
 
 
 class Journal(Protocol):

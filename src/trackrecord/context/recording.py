@@ -9,10 +9,10 @@ from dataclasses import replace
 from trackrecord.canonical import Json, loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
-from trackrecord.context.protocols import Checkpoint
+from trackrecord.context.protocols import Checkpoint, new_checkpoint
 from trackrecord.errors import StoreError
 from trackrecord.record.pricing import price
-from trackrecord.record.spans import Span, SpanStatus
+from trackrecord.record.spans import Span, SpanStatus, new_span
 from trackrecord.record.usage import UNKNOWN, Usage
 
 
@@ -74,7 +74,7 @@ def _scrubbed(run: LiveRun, outcome: Outcome) -> Outcome:
 
 def _write_success(run: LiveRun, effect: Effect, started_us: int, outcome: Outcome) -> None:
     cost_nanos, cost_usd = _cost(run, effect, outcome.usage, outcome.responded_model)
-    span = Span(
+    span = new_span(
         path=effect.path,
         attempt=effect.attempt,
         kind=effect.kind,
@@ -126,7 +126,7 @@ def _span(
         usage = failure.usage if failure is not None and failure.usage is not None else UNKNOWN
     is_tool = effect.kind == "tool"
     cost_nanos, cost_usd = _cost(run, effect, usage)
-    return Span(
+    return new_span(
         path=effect.path,
         attempt=effect.attempt,
         kind=effect.kind,
@@ -150,7 +150,7 @@ def _span(
 
 
 def _checkpoint(run: LiveRun, effect: Effect, started_us: int, outcome: str | None) -> Checkpoint:
-    return Checkpoint(
+    return new_checkpoint(
         path=effect.path,
         attempt=effect.attempt,
         state="started" if outcome is None else "done",

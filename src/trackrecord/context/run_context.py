@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 from trackrecord.canonical import Json, clean, cut, digest, encode_clean
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
-from trackrecord.context.effect import NO_BACKOFF, Alternative, Backoff, Effect, EffectFailed, Outcome, Perform
+from trackrecord.context.effect import (
+    NO_BACKOFF,
+    Alternative,
+    Backoff,
+    Effect,
+    EffectFailed,
+    Outcome,
+    Perform,
+    new_effect,
+    new_outcome,
+)
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import MemoryStore, Secrets
@@ -30,6 +40,7 @@ from trackrecord.models.messages import Model, ModelReply, ModelRequest, restore
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.spans import Purpose
+from trackrecord.sealed import maker, sealed
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
@@ -52,12 +63,15 @@ class Rejected(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class ToolAnswer:
     """What a tool gave: `data` as plain JSON, `text` the same as canonical text."""
 
     data: Json
     text: str
+
+
+_new_tool_answer = maker(ToolAnswer)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,9 +152,9 @@ class RunContext:
         """
         path = self.path(relative)
         agent = self._around.agent
+        model = self._model(request.model, path)
         others = agent.fallback_models if request.model == agent.model else ()
-        model, *instead = [self._model(name, path) for name in (request.model, *others)]
-        effect = Effect(
+        effect = new_effect(
             path=path,
             kind="model",
             effect="keyed",
@@ -152,15 +166,7 @@ class RunContext:
             provider=model.provider,
             model=model.name,
             attributes=getattr(model, "span_attributes", {}),
-            alternatives=tuple(
-                Alternative(
-                    perform=call_model(one, request),
-                    provider=one.provider,
-                    model=one.name,
-                    attributes=getattr(one, "span_attributes", {}),
-                )
-                for one in instead
-            ),
+            alternatives=self._alternatives(request, others, path) if others else (),
         )
         try:
             outcome = await self._perform(effect)
@@ -198,7 +204,7 @@ class RunContext:
             raise self.reject(relative, plugin, action, "; ".join(problems))
         limits = self._run.limits
         text, keep = encode_clean(arguments), self._kept()
-        effect = Effect(
+        effect = new_effect(
             path=path,
             kind="tool",
             effect=effect_class or bound.action.effect,
@@ -222,7 +228,7 @@ class RunContext:
             outcome = await self._perform(effect)
         except EffectFailed as failure:
             raise ToolFailed(failure.message, code=failure.code, path=path, is_unknown=failure.is_unknown) from None
-        return ToolAnswer(outcome.value, outcome.text)
+        return _new_tool_answer(data=outcome.value, text=outcome.text)
 
     def reject(self, relative: str, plugin: str | None, action: str, reason: str) -> Rejected:
         """Record a tool call that is not made, and give the error to raise or to tell the model."""
@@ -256,7 +262,7 @@ class RunContext:
             del effect
             await asyncio.sleep(max(0.0, (until - now()).total_seconds()))
             waited_ms = max(0, round((now() - began) / timedelta(milliseconds=1)))
-            return Outcome(value=waited_ms, text=str(waited_ms))
+            return new_outcome(value=waited_ms, text=str(waited_ms))
 
         # no moment is part of what is asked for: one that a duration led to is another when the run is resumed
         effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", "", wait)
@@ -269,7 +275,7 @@ class RunContext:
         async def decision(effect: Effect) -> Outcome:
             del effect
             value = clean(await choose())
-            return Outcome(value=value, text=encode_clean(value))
+            return new_outcome(value=value, text=encode_clean(value))
 
         return (await self._perform(self._plain_effect(f"{relative}/decision", "decision", "", decision))).value
 
@@ -330,7 +336,7 @@ class RunContext:
                 "types": list(found.types),
             }
             value: dict[str, Json] = {"text": found.text, **figures}
-            return Outcome(
+            return new_outcome(
                 value=value,
                 text=encode_clean(value),
                 items=found.entry_count,
@@ -358,11 +364,23 @@ class RunContext:
             self._around.models[name] = known
         return known
 
+    def _alternatives(self, request: ModelRequest, names: Sequence[str], path: str) -> tuple[Alternative, ...]:
+        models = [self._model(name, path) for name in names]
+        return tuple(
+            Alternative(
+                perform=call_model(one, request),
+                provider=one.provider,
+                model=one.name,
+                attributes=getattr(one, "span_attributes", {}),
+            )
+            for one in models
+        )
+
     def _plain_effect(self, relative: str, kind: str, request: str, perform: Perform) -> Effect:
         return self._root_effect(self.path(relative), kind, digest(request), perform)
 
     def _root_effect(self, path: str, kind: str, request_hash: str, perform: Perform) -> Effect:
-        return Effect(
+        return new_effect(
             path=path,
             kind=kind,  # type: ignore[arg-type]  # only called with kinds of the grammar, above
             effect="read",

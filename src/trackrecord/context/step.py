@@ -8,7 +8,7 @@ from types import TracebackType
 from trackrecord.context.limits import span_limit
 from trackrecord.context.live_run import LiveRun
 from trackrecord.errors import RunError
-from trackrecord.record.spans import Span, SpanStatus
+from trackrecord.record.spans import SpanStatus, new_span
 
 
 class StepScope:
@@ -56,7 +56,7 @@ class StepScope:
                 self.error = error
         cause = self.error
         self._run.write(
-            Span(
+            new_span(
                 path=self._path,
                 attempt=self._attempt,
                 kind="step",

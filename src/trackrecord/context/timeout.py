@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from functools import partial
+from time import monotonic
 from types import coroutine
 from typing import Any
 
@@ -23,13 +24,13 @@ def timing_out(run: LiveRun, proceed: Perform) -> Perform:
     async def limit_time(effect: Effect) -> Outcome:
         if effect.timeout_ms is None:
             return await proceed(effect)
-        deadline = asyncio.get_running_loop().time() + effect.timeout_ms / 1000
+        began = monotonic()
         work = proceed(effect)
         try:
             awaited = work.send(None)
         except StopIteration as done:
             return done.value
-        timer = asyncio.timeout_at(deadline)
+        timer = asyncio.timeout(effect.timeout_ms / 1000 - (monotonic() - began))
         try:
             async with timer:
                 return await _rest(work, awaited)

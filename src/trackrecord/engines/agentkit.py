@@ -14,9 +14,10 @@ from trackrecord.engines.answers import read_answer
 from trackrecord.engines.prompts import repair_text, system_text, user_text
 from trackrecord.engines.window import slide
 from trackrecord.errors import InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, ToolFailed
-from trackrecord.models.messages import Conversation, Message, ToolRequest, ToolSpec
+from trackrecord.models.messages import Conversation, Message, ToolRequest, ToolSpec, new_message
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry, function_name
+from trackrecord.sealed import maker, sealed
 
 _NOT_AN_OBJECT: Final = "the arguments must be one JSON object"
 
@@ -30,13 +31,16 @@ class _Toolbox:
     targets: Mapping[str, tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@sealed
 class _Called:
-    """What came of one call: the text for the model and a signature by which a repetition is known."""
+    """What came of one call: its arguments as read, and the text for the model."""
 
+    arguments: Json
     text: str
     is_error: bool
-    signature: tuple[str, str, str]
+
+
+_new_called = maker(_Called)
 
 
 class AgentKit:
@@ -58,23 +62,25 @@ class AgentKit:
         loop = _Repetition(agent.limits.loop_limit)
         is_repair, was_repaired = False, False
         for turn in range(1, agent.limits.max_iterations + 1):
-            reply = await ctx.model(f"turn:{turn}/model", talk.request(), purpose="repair" if is_repair else "work")
-            talk.append(Message(role="assistant", text=reply.text or "", tool_requests=reply.tool_requests))
+            place = f"turn:{turn}/model"
+            request = talk.request(ctx.path(place))
+            reply = await ctx.model(place, request, purpose="repair" if is_repair else "work")
+            talk.append(new_message(role="assistant", text=reply.text or "", tool_requests=reply.tool_requests))
             if not reply.tool_requests:
                 answer = read_answer(reply.text, agent.output_schema)
                 if not answer.problems:
                     return answer.value
                 if was_repaired or turn == agent.limits.max_iterations:
-                    raise _invalid(answer.problems, ctx.path(f"turn:{turn}/model"))
-                talk.append(Message(role="user", text=repair_text(answer.problems)))
+                    raise _invalid(answer.problems, request.path)
+                talk.append(new_message(role="user", text=repair_text(answer.problems)))
                 is_repair = was_repaired = True
                 continue
             is_repair = False
-            for request, called in zip(
+            for asked, called in zip(
                 reply.tool_requests, await _call_all(agent, ctx, toolbox, turn, reply.tool_requests), strict=True
             ):
-                talk.append(_tool_message(request, called))
-                loop.note(called.signature, ctx.path(f"turn:{turn}"))
+                talk.append(_tool_message(asked, called))
+                loop.note(asked.name, called, ctx.path(f"turn:{turn}"))
         raise LimitReached(
             f"no answer after {agent.limits.max_iterations} turns",
             code="max_iterations",
@@ -91,8 +97,8 @@ async def _opening(agent: Agent, inputs: Mapping[str, Json], ctx: RunContext, to
         temperature=agent.temperature,
         max_tokens=agent.limits.max_tokens_per_call,
     )
-    talk.append(Message(role="system", text=system_text(agent, toolbox.plugins, memory.text, ctx.now)))
-    talk.append(Message(role="user", text=user_text(agent.prompt, inputs)))
+    talk.append(new_message(role="system", text=system_text(agent, toolbox.plugins, memory.text, ctx.now)))
+    talk.append(new_message(role="user", text=user_text(agent.prompt, inputs)))
     return talk
 
 
@@ -153,7 +159,7 @@ async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, relative: str,
     except ToolFailed as failed:
         doubt = " It may have had its effect all the same; do not assume either way." if failed.is_unknown else ""
         text, is_error = f"Error: {failed.message}.{doubt}", True
-    return _Called(text, is_error, (request.name, dumps(arguments), text))
+    return _new_called(arguments=arguments, text=text, is_error=is_error)
 
 
 def _arguments(written: Json) -> tuple[Json, str | None]:
@@ -167,7 +173,7 @@ def _arguments(written: Json) -> tuple[Json, str | None]:
 
 
 def _tool_message(request: ToolRequest, called: _Called) -> Message:
-    return Message(role="tool", text=called.text, tool_request_id=request.id, is_error=called.is_error)
+    return new_message(role="tool", text=called.text, tool_request_id=request.id, is_error=called.is_error)
 
 
 def _invalid(problems: Sequence[str], path: str) -> InvalidOutput:
@@ -185,15 +191,23 @@ class _Repetition:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._last: tuple[str, str, str] | None = None
+        self._last: tuple[str, _Called] | None = None
         self._count = 0
 
-    def note(self, signature: tuple[str, str, str], path: str) -> None:
-        self._count = self._count + 1 if signature == self._last else 1
-        self._last = signature
+    def note(self, name: str, called: _Called, path: str) -> None:
+        self._count = self._count + 1 if self._is_last(name, called) else 1
+        self._last = (name, called)
         if self._count >= self._most:
             raise LoopDetected(
-                f"{signature[0]} was called {self._count} times in a row with the same arguments and the same result",
+                f"{name} was called {self._count} times in a row with the same arguments and the same result",
                 cure="Raise limits.loop_limit, or tell the agent what to do when a tool keeps saying the same.",
                 path=path,
             )
+
+    def _is_last(self, name: str, called: _Called) -> bool:
+        if self._last is None:
+            return False
+        last_name, last = self._last
+        if (name, called.text) != (last_name, last.text):
+            return False
+        return dumps(called.arguments) == dumps(last.arguments)  # as canonical text: true is not 1

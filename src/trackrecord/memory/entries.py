@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from trackrecord.clock import moment, stamp
+from trackrecord.sealed import sealed
 
 MemoryKind = Literal["summary", "fact", "pattern"]
 
@@ -17,7 +17,7 @@ RETENTION: Final = timedelta(days=90)
 LOW_RETENTION: Final = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class MemoryEntry:
     """One thing an agent remembers.
 

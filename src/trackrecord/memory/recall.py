@@ -7,12 +7,12 @@ first model call, once per run.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from trackrecord.clock import moment, stamp
 from trackrecord.memory.entries import MemoryEntry, MemoryKind
+from trackrecord.sealed import sealed
 
 CHARACTERS_PER_TOKEN: Final = 4
 MOST_FACTS: Final = 10
@@ -29,7 +29,7 @@ _HEADINGS: Final[dict[MemoryKind, str]] = {
 _TYPES: Final[dict[MemoryKind, str]] = {"fact": "user_context", "summary": "summaries", "pattern": "patterns"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Recalled:
     """What is put in front of the model.
 

@@ -6,11 +6,12 @@ Two engines that did the same work leave the same summary: no engine, no path an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 
 from trackrecord.errors import TerminalStatus
 from trackrecord.memory.entries import clamp_importance
+from trackrecord.sealed import sealed
 
 MAX_CHARACTERS: Final = 400
 _MAX_TOOLS: Final = 4
@@ -28,7 +29,7 @@ _STATUS_WORDS: Final[dict[TerminalStatus, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class RunFacts:
     """What a summary is made of; every text is redacted already.
 
@@ -65,7 +66,7 @@ class RunFacts:
         return self.status == "completed" and self.failed_tool_calls == 0 and self.tolerated_steps == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Summary:
     """A memory of one run, not stored yet.
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean
 from trackrecord.record.usage import UNKNOWN, Usage, read
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -47,6 +47,9 @@ class ToolRequest:
     arguments: Json
 
 
+new_tool_request = maker(ToolRequest)
+
+
 @sealed
 class Message:
     """One message of a conversation.
@@ -73,6 +76,9 @@ class Message:
             return encode_clean(parts)  # nearly always clean already: what a model or a tool said was cleaned when read
         except (TypeError, ValueError):
             return dumps(parts)
+
+
+new_message = maker(Message)
 
 
 @sealed
@@ -105,7 +111,9 @@ class ModelRequest:
 
     def at(self, path: str, attempt: int) -> ModelRequest:
         """The same request, made at this place for the `attempt`-th time."""
-        return ModelRequest(
+        if attempt == self.attempt and path == self.path:
+            return self
+        return new_model_request(
             model=self.model,
             messages=self.messages,
             tools=self.tools,
@@ -117,6 +125,9 @@ class ModelRequest:
             path=path,
             attempt=attempt,
         )
+
+
+new_model_request = maker(ModelRequest)
 
 
 @sealed
@@ -151,14 +162,17 @@ class ModelReply:
         }
 
 
+new_model_reply = maker(ModelReply)
+
+
 def restore_reply(stored: Mapping[str, Json]) -> ModelReply:
     """The reply of a stored outcome, as the engine saw it the first time; usage is not part of it."""
     requests = stored["tool_requests"]
     assert isinstance(requests, list)  # noqa: S101  # written by `stored` above; anything else is a fault of ours
-    return ModelReply(
+    return new_model_reply(
         text=_text(stored["text"]),
         tool_requests=tuple(
-            ToolRequest(id=str(one["id"]), name=str(one["name"]), arguments=one["arguments"])
+            new_tool_request(id=str(one["id"]), name=str(one["name"]), arguments=one["arguments"])
             for one in requests
             if isinstance(one, dict)
         ),
@@ -246,12 +260,11 @@ class Conversation:
         """Add a message at the end."""
         self.messages.append(message)
         self.turn += message.role == "assistant"
-        self._hash.update(b"\n")
-        self._hash.update(message.canonical().encode())
+        self._hash.update(f"\n{message.canonical()}".encode())
 
-    def request(self) -> ModelRequest:
-        """The request that sends the conversation as it stands."""
-        return ModelRequest(
+    def request(self, path: str = "") -> ModelRequest:
+        """The request that sends the conversation as it stands, made at this place of the run."""
+        return new_model_request(
             model=self.model,
             messages=tuple(self.messages),
             tools=self.tools,
@@ -260,6 +273,7 @@ class Conversation:
             max_tokens=self.max_tokens,
             hash=self._hash.hexdigest(),
             turn=self.turn,
+            path=path,
         )
 
 
@@ -273,6 +287,7 @@ __all__ = [
     "Role",
     "ToolRequest",
     "ToolSpec",
+    "new_message",
     "read",
     "restore_reply",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from trackrecord.canonical import Json
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 EffectClass = Literal["read", "keyed", "unsafe"]
 
@@ -59,6 +59,9 @@ class Invocation:
     effect: EffectClass = "unsafe"
 
 
+new_invocation = maker(Invocation)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
     """What a result was before a plugin cut it.
@@ -92,6 +95,9 @@ class Result:
     error: str | None = None
     whole: Whole | None = None
     printed: str | None = None
+
+
+new_result = maker(Result)
 
 
 class ToolCallFailed(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from trackrecord.plugins.protocol import Result
+from trackrecord.plugins.protocol import Result, new_result
 
 
 def read_result(value: object) -> Result:
@@ -20,11 +20,11 @@ def read_result(value: object) -> Result:
     if isinstance(value, Result):
         return value
     if type(value) is not dict and not isinstance(value, Mapping):
-        return Result(data=value)
+        return new_result(data=value)
     said = cast(Mapping[object, object], value)
     if "success" not in said or said["success"] is True:
-        return Result(data=said)
+        return new_result(data=said)
     if said["success"] is not False:
-        return Result(data=said, success=None)
+        return new_result(data=said, success=None)
     error = said.get("error")
-    return Result(data=said, success=False, error=error if isinstance(error, str) else None)
+    return new_result(data=said, success=False, error=error if isinstance(error, str) else None)

@@ -18,6 +18,7 @@ from trackrecord.record.measures import (
     StepCounts,
     Tokens,
     ToolUse,
+    new_tool_use,
 )
 from trackrecord.record.spans import EFFECT_KINDS, Span, instance, path_key
 
@@ -60,11 +61,11 @@ class _ModelSum:
     tokens: _Sum = field(default_factory=_Sum)
     cost: _Sum = field(default_factory=_Sum)
 
-    def add(self, span: Span, key: tuple[tuple[str, int], ...]) -> None:
+    def add(self, key: tuple[tuple[str, int], ...], tokens: int | None, cost_nanos: int | None) -> None:
         self.first_path = min(self.first_path, key)
         self.calls += 1
-        self.tokens.add(span.usage.total_tokens if span.usage else None)
-        self.cost.add(span.cost_nanos)
+        self.tokens.add(tokens)
+        self.cost.add(cost_nanos)
 
 
 @dataclass(slots=True)
@@ -112,15 +113,16 @@ class Tally:
     def add(self, span: Span) -> None:
         """Take one finished span in; constant time."""
         self.span_count += 1
-        if span.attempt > 1 and (span.kind in EFFECT_KINDS or span.kind == "step"):
+        kind, status = span.kind, span.status
+        if span.attempt > 1 and (kind in EFFECT_KINDS or kind == "step"):
             self._later_tries.add((span.path, span.attempt))
-        if span.status == "interrupted":
+        if status == "interrupted":
             self._interrupted.add((span.path, span.attempt))
-        elif span.status == "unknown":
+        elif status == "unknown":
             self._unknown += 1
-        if span.kind in EFFECT_KINDS and span.kind != "wait":
+        if kind in EFFECT_KINDS and kind != "wait":
             self._busy.append(_interval(span))
-        match span.kind:
+        match kind:
             case "model":
                 self._add_model(span)
             case "tool":
@@ -180,10 +182,13 @@ class Tally:
         if usage is not None:
             self._input.add(usage.input_tokens)
             self._output.add(usage.output_tokens)
-            self._cache_read.add(usage.cache_read_tokens)
-            self._cache_write.add(usage.cache_write_tokens)
-            self._reasoning.add(usage.reasoning_tokens)
-        if usage is None or not usage.is_complete:
+            if usage.cache_read_tokens is not None:
+                self._cache_read.add(usage.cache_read_tokens)
+            if usage.cache_write_tokens is not None:
+                self._cache_write.add(usage.cache_write_tokens)
+            if usage.reasoning_tokens is not None:
+                self._reasoning.add(usage.reasoning_tokens)
+        if usage is None or usage.input_tokens is None or usage.output_tokens is None:
             self._incomplete_calls += 1
         self._cost.add(span.cost_nanos)
         is_work = span.purpose in ("work", "repair")
@@ -195,12 +200,13 @@ class Tally:
         use = self._models.get(asked)
         if use is None:
             use = self._models[asked] = _ModelSum(key)
-        use.add(span, key)
+        tokens = None if usage is None else usage.total_tokens
+        use.add(key, tokens, span.cost_nanos)
         if is_work:
             work = self._work.get(name)
             if work is None:
                 work = self._work[name] = _ModelSum(key)
-            work.add(span, key)
+            work.add(key, tokens, span.cost_nanos)
 
     def _add_step(self, span: Span) -> None:
         where = instance(span.path)
@@ -288,7 +294,7 @@ def _first(spans: list[Span]) -> Span:
 def _tool_use(spans: list[Span]) -> ToolUse:
     last = max(spans, key=lambda span: span.attempt)
     was_rejected = last.status == "rejected"
-    return ToolUse(
+    return new_tool_use(
         path=last.path,
         plugin=last.plugin,
         action=last.action,

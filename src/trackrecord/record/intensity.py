@@ -23,6 +23,7 @@ from trackrecord.record.intensity_row import (
     to_columns,
 )
 from trackrecord.record.intensity_settings import DEFAULTS, IntensitySettings, Range
+from trackrecord.sealed import sealed
 
 __all__ = [
     "COLUMNS",
@@ -88,7 +89,7 @@ class DeclaredDesign:
     trigger: Trigger = "on_demand"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class IntensityScore:
     """How heavy an agent is, with everything the figure was made of. `…_thousandths` are columns of the cache.
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, cast
 
 from trackrecord.canonical import encode_clean
 from trackrecord.errors import BadInput, TerminalStatus
 from trackrecord.record.execution_data import AgentExecutionData, check_figure
+from trackrecord.sealed import sealed
 
 RECENT_RUNS: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class RunFigures:
     """What one finished run adds to its agent's intensity row.
 
@@ -71,7 +72,7 @@ class RunFigures:
         return len(self.data.plugins_used)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class IntensityRow:
     """All runs of one agent, added up. Each attribute is the column of the same name.
 

@@ -5,12 +5,12 @@ None means unknown, never zero (rule 9); 0 means measured and none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Tokens:
     """Tokens of all model attempts of a run, failed and memory calls included.
 
@@ -35,7 +35,7 @@ class Tokens:
         return (self.input or 0) + (self.output or 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class ModelUse:
     """Calls to one model: attempts, tokens and cost of the attempts that reported or could be priced."""
 
@@ -74,7 +74,10 @@ class ToolUse:
     error_message: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+new_tool_use = maker(ToolUse)
+
+
+@sealed
 class MemoryUse:
     """What recall really put in front of a model; zeros and no types when there was none."""
 
@@ -83,7 +86,7 @@ class MemoryUse:
     types: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Executed:
     """What an engine that ran the workflow really did.
 
@@ -100,7 +103,7 @@ class Executed:
     parallel: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class StepCounts:
     """Step instances by how they ended; a container counts one, a branch not chosen none."""
 
@@ -115,7 +118,7 @@ class StepCounts:
         return self.completed + self.failed + self.tolerated + self.skipped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Measures:
     """Everything a run's spans add up to.
 

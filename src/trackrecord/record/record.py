@@ -9,6 +9,7 @@ from trackrecord.canonical import Json
 from trackrecord.errors import TerminalStatus
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.measures import Measures, Tokens
+from trackrecord.sealed import sealed
 
 FOLD_RULE: Final = "fold/1"
 
@@ -19,7 +20,7 @@ TERMINAL: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Origin:
     """Who and what a run is; known at admission and unchanged from then on.
 

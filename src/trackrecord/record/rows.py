@@ -5,7 +5,6 @@ One shape for every engine: what differs between engines is only what they did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from trackrecord.canonical import Json, encode_clean
@@ -13,6 +12,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import RunFigures
 from trackrecord.record.measures import ModelUse, Tokens, ToolUse
 from trackrecord.record.record import Record
+from trackrecord.sealed import sealed
 
 MAX_LISTED_TOOL_CALLS: Final = 200
 
@@ -26,7 +26,7 @@ TERMINAL_COUNTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Rows:
     """What one finished run adds to the four tables, by column; the store adds keys, times and agent_seq.
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from trackrecord.canonical import Json
 from trackrecord.record.usage import Usage
-from trackrecord.sealed import sealed
+from trackrecord.sealed import maker, sealed
 
 PATH_VERSION: Final = 1
 MAX_PATH_BYTES: Final = 1024
@@ -82,6 +82,9 @@ class Span:
     error_code: str | None = None
     error_message: str | None = None
     attributes: dict[str, Json] = field(default_factory=dict[str, Json])
+
+
+new_span = maker(Span)
 
 
 @lru_cache(maxsize=4096)

@@ -70,9 +70,18 @@ def read(value: object) -> int | None:
 
 def sensible(usage: Usage) -> Usage:
     """The same usage; a figure that makes no sense is unknown in it, and `raw` tells what it was."""
-    figures = {name: getattr(usage, name) for name in FIGURES}
-    if all(figure is None or read(figure) is not None for figure in figures.values()):
+    for figure in (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    ):
+        if figure is not None and read(figure) is None:
+            break
+    else:
         return usage
+    figures = {name: getattr(usage, name) for name in FIGURES}
     known = {name: read(figure) for name, figure in figures.items()}
     is_known = any(figure is not None for figure in known.values())
     provenance = usage.provenance if is_known else "unknown"

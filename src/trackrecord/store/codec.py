@@ -11,6 +11,7 @@ from trackrecord.canonical import Json, encode_clean, loads
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage
+from trackrecord.store import statements
 
 if TYPE_CHECKING:
     from trackrecord.store.protocol import Payload
@@ -21,28 +22,14 @@ Row = tuple[Value, ...]
 _NO_USAGE: Final = (None, None, None, None, None, None, None)
 
 
-def is_plain(span: Span) -> bool:
-    """Whether the span has nothing that only a model attempt has; its row is then half as wide to write."""
-    return (
-        span.usage is None
-        and span.provider is None
-        and span.model is None
-        and span.purpose is None
-        and span.cost_nanos is None
-        and span.cost_usd is None
-        and span.responded_model is None
-    )
-
-
-def plain_span_row(tenant_id: str, run_id: str, span: Span) -> Row:
-    """The row of a plain span, for `INSERT_PLAIN_SPAN`.
+def span_row(tenant_id: str, run_id: str, span: Span) -> tuple[str, Row]:
+    """The row of a span, and the statement that inserts it: the narrowest one that has all its columns.
 
     Raises:
         ValueError: an attribute is no canonical JSON.
     """
-    success = span.success
-    attributes = span.attributes
-    return (
+    usage, attributes, success = span.usage, span.attributes, span.success
+    shared = (
         tenant_id,
         run_id,
         span.path,
@@ -52,26 +39,17 @@ def plain_span_row(tenant_id: str, run_id: str, span: Span) -> Row:
         span.epoch,
         span.start_us,
         span.duration_us,
-        span.step_type,
-        span.plugin,
-        span.action,
-        None if success is None else int(success),
-        span.items,
-        span.error_code,
-        span.error_message,
         encode_clean(cast("Json", attributes)) if attributes else None,
     )
-
-
-def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
-    """The row of any span, for `INSERT_SPAN`.
-
-    Raises:
-        ValueError: an attribute is no canonical JSON.
-    """
-    usage = span.usage
-    return (
-        *plain_span_row(tenant_id, run_id, span),
+    has_error = span.error_code is not None or span.error_message is not None
+    has_tool = span.plugin is not None or span.action is not None or success is not None
+    if not has_error and usage is None and span.provider is None and span.model is None and not _has_more(span):
+        if span.step_type is None:
+            plain = (span.plugin, span.action, None if success is None else int(success), span.items)
+            return statements.INSERT_TOOL_SPAN, (*shared, *plain)
+        if not has_tool:
+            return statements.INSERT_STEP_SPAN, (*shared, span.step_type, span.items)
+    of_model = (
         span.purpose,
         span.provider,
         span.model,
@@ -79,6 +57,29 @@ def span_row(tenant_id: str, run_id: str, span: Span) -> Row:
         *(_NO_USAGE if usage is None else _usage_figures(usage)),
         span.cost_nanos,
         span.cost_usd,
+    )
+    if not has_error and not has_tool and span.items is None and span.step_type is None:
+        return statements.INSERT_MODEL_SPAN, (*shared, *of_model)
+    return statements.INSERT_SPAN, (
+        *shared,
+        *of_model,
+        span.plugin,
+        span.action,
+        None if success is None else int(success),
+        span.items,
+        span.step_type,
+        span.error_code,
+        span.error_message,
+    )
+
+
+def _has_more(span: Span) -> bool:
+    """Whether a span without usage and model has, all the same, something that only a model attempt has."""
+    return (
+        span.purpose is not None
+        or span.responded_model is not None
+        or span.cost_nanos is not None
+        or span.cost_usd is not None
     )
 
 
@@ -97,10 +98,9 @@ def _usage_figures(usage: Usage) -> Row:
 def span(row: tuple[Any, ...]) -> Span:
     """The span of a row selected with `SELECT_SPANS` (without tenant and run)."""
     (
-        path, attempt, kind, status, epoch, start_us, duration_us, step_type, plugin, action, success, items,
-        error_code, error_message, attributes, purpose, provider, model, responded_model,
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, provenance, raw,
-        cost_nanos, cost_usd,
+        path, attempt, kind, status, epoch, start_us, duration_us, attributes, purpose, provider, model,
+        responded_model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+        provenance, raw, cost_nanos, cost_usd, plugin, action, success, items, step_type, error_code, error_message,
     ) = row  # fmt: skip
     usage = None
     if provenance is not None:
@@ -155,6 +155,16 @@ def checkpoint_row(tenant_id: str, run_id: str, checkpoint: Checkpoint) -> Row:
         checkpoint.start_us,
         checkpoint.outcome,
     )
+
+
+def checkpoint_key(row: Row) -> tuple[Value, Value]:
+    """Path and attempt of a checkpoint's row."""
+    return row[2], row[3]
+
+
+def is_done(row: Row) -> bool:
+    """Whether a checkpoint's row holds an outcome."""
+    return row[4] == "done"
 
 
 def checkpoint(row: tuple[Any, ...]) -> Checkpoint:

@@ -1,7 +1,8 @@
 """The agents' intensity rows inside the writer: read once, absorbed in memory, written once per transaction.
 
 Step 7 of 9. A hundred finishes of one agent in one transaction read its 57 columns once and score it once; nobody can
-tell, for nothing between them is ever visible. Must never outlive a rollback: `forget` follows each.
+tell, for nothing between them is ever visible. Must never outlive a rollback, or what another connection has written:
+`forget` follows each.
 """
 
 from __future__ import annotations
@@ -27,12 +28,10 @@ class AgentSums:
     Attributes:
         sequence: the last agent_seq given out.
         row: its intensity sums.
-        updated_at: stamp of the stored row; empty when there is none.
     """
 
     sequence: int
     row: IntensityRow
-    updated_at: str = ""
 
 
 class IntensityBook:
@@ -49,13 +48,7 @@ class IntensityBook:
         changed = self._changed.get(key)
         if changed is not None:
             return changed[0]
-        known = self._known.get(key)
-        if known is not None:
-            # another process, or a rebuild, may have written since
-            mark = connection.execute(statements.SELECT_INTENSITY_MARK, key).fetchone()
-            if mark == (known.sequence, known.updated_at):
-                return known
-        return _read(connection, key)
+        return self._known.get(key) or _read(connection, key)
 
     def change(self, key: Key, sequence: int, row: IntensityRow, design: DeclaredDesign) -> None:
         """Have the row written before the commit. The last thing a unit does: what fails afterwards is not undone."""
@@ -77,7 +70,7 @@ class IntensityBook:
             failpoints.reach("finish.agent_intensity_metrics")
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._known[key] = AgentSums(sequence=sums.sequence, row=sums.row, updated_at=now)
+            self._known[key] = sums
 
     def forget(self) -> None:
         """Know nothing any more: what was written since the last commit is gone."""
@@ -89,6 +82,6 @@ def _read(connection: Connection, key: Key) -> AgentSums:
     found = connection.execute(statements.SELECT_INTENSITY, key).fetchone()
     if found is None:
         return AgentSums(sequence=0, row=IntensityRow())
-    sequence, updated_at, *figures = found
+    sequence, *figures = found
     row = intensity.from_columns(dict(zip(statements.INTENSITY_FIGURES, figures, strict=True)))
-    return AgentSums(sequence=sequence, row=row, updated_at=updated_at)
+    return AgentSums(sequence=sequence, row=row)

@@ -21,8 +21,6 @@ from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable
 
-Entry = tuple[Span | None, Checkpoint | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -31,7 +29,26 @@ class Opening:
     write: Callable[[Connection], None]
 
 
+Entry = tuple[str, codec.Row | None, codec.Row | None, Exception | None]
+"""What one append gave, as rows: made at once, for what waits as rows costs the garbage collector nothing.
+
+The statement for the span's row; that row; a checkpoint's row; why the span cannot be stored, told when it is to be.
+"""
+
 Waiting = Entry | Opening
+
+
+def entry(begun: Begun, span: Span | None, checkpoint: Checkpoint | None) -> Entry:
+    """A finished span, a checkpoint, or both, ready to be written."""
+    tenant_id, run_id = begun.tenant_id, begun.run_id
+    row = None if checkpoint is None else codec.checkpoint_row(tenant_id, run_id, checkpoint)
+    if span is None:
+        return "", None, row, None
+    try:
+        insert, of_span = codec.span_row(tenant_id, run_id, span)
+    except Exception as error:
+        return "", None, row, error
+    return insert, of_span, row, None
 
 
 class SqliteJournal:
@@ -68,7 +85,7 @@ class SqliteJournal:
             Conflict, StoreError: something appended earlier could not be stored; the run must stop. What is given now
                 is kept for the finish all the same: it happened, and counts.
         """
-        self.pending.append((span, checkpoint))
+        self.pending.append(entry(self._begun, span, checkpoint))
         if self._failure is not None:
             raise self._failure
         if self.durability == "sync" and not self._is_submitted:
@@ -160,7 +177,7 @@ class _Batch:
         try:
             entries = write_opening(connection, self._taken)
             check_held(connection, begun)
-            write_entries(connection, begun, entries)
+            write_entries(connection, entries)
         except Exception as error:
             if is_of_store(error):
                 raise
@@ -205,29 +222,23 @@ def check_held(connection: Connection, begun: Begun) -> None:
         )
 
 
-def write_entries(connection: Connection, begun: Begun, entries: Iterable[Entry]) -> None:
+def write_entries(connection: Connection, entries: Iterable[Entry]) -> None:
     """Insert spans, and checkpoints of which `done` replaces `started`."""
-    tenant_id, run_id = begun.tenant_id, begun.run_id
-    latest: dict[tuple[str, int], Checkpoint] = {}
-    spans: list[codec.Row] = []
-    plain: list[codec.Row] = []
-    for span, checkpoint in entries:
-        if span is not None and codec.is_plain(span):
-            plain.append(codec.plain_span_row(tenant_id, run_id, span))
-        elif span is not None:
-            spans.append(codec.span_row(tenant_id, run_id, span))
+    latest: dict[tuple[codec.Value, codec.Value], codec.Row] = {}
+    spans: dict[str, list[codec.Row]] = {}
+    for insert, span, checkpoint, fault in entries:
+        if fault is not None:
+            raise fault
+        if span is not None:
+            spans.setdefault(insert, []).append(span)
         if checkpoint is not None:
-            key = (checkpoint.path, checkpoint.attempt)
-            if checkpoint.state == "done" or key not in latest:
+            key = codec.checkpoint_key(checkpoint)
+            if codec.is_done(checkpoint) or key not in latest:
                 latest[key] = checkpoint
+    for insert, rows in spans.items():
+        connection.executemany(insert, rows)
     if spans:
-        connection.executemany(statements.INSERT_SPAN, spans)
-    if plain:
-        connection.executemany(statements.INSERT_PLAIN_SPAN, plain)
-    if spans or plain:
         failpoints.reach("journal.run_spans")
     if latest:
-        connection.executemany(
-            statements.SAVE_CHECKPOINT, [codec.checkpoint_row(tenant_id, run_id, one) for one in latest.values()]
-        )
+        connection.executemany(statements.SAVE_CHECKPOINT, latest.values())
         failpoints.reach("journal.run_checkpoints")

@@ -7,30 +7,27 @@ for the writer. Must never choose: recall does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from trackrecord import clock
 from trackrecord.memory.entries import MemoryEntry
-from trackrecord.memory.recall import MOST_SUMMARIES
 from trackrecord.store import statements
 from trackrecord.store.driver import driver
 from trackrecord.store.protocol import Memory
 from trackrecord.store.sqlite import Connection, store_error
-from trackrecord.store.writer import Unit
-
-MAX_ENTRIES: Final = 500
+from trackrecord.store.writer import Unit, Writer
 
 
 class SqliteMemories:
     """Implements `MemoryStore`."""
 
-    def __init__(self, reader: Connection, submit: Callable[[Unit], None], door: Lock) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `submit`."""
+    def __init__(self, reader: Connection, writer: Writer, door: Lock) -> None:
+        """Read on `reader`, one thread at a time through `door`, or where the writer does; write through it."""
         self._reader = reader
-        self._submit = submit
+        self._writer = writer
         self._door = door
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
@@ -43,12 +40,18 @@ class SqliteMemories:
         """
         of_agent = (tenant_id, agent_id, user_id, before, before)
         of_user = (tenant_id, user_id, before, before)
-        bound = (*of_agent, MOST_SUMMARIES, *of_agent, MAX_ENTRIES, *of_user, MAX_ENTRIES)
-        try:
-            with self._door:
-                rows = self._reader.execute(statements.SELECT_MEMORIES, bound).fetchall()
-        except driver.Error as error:
-            raise store_error(error) from error
+        bound = (*of_agent, *of_agent, *of_user)
+
+        def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(statements.SELECT_MEMORIES, bound).fetchall()
+
+        rows = self._writer.read_here(read)
+        if rows is None:
+            try:
+                with self._door:
+                    rows = read(self._reader)
+            except driver.Error as error:
+                raise store_error(error) from error
         rows.sort(key=lambda row: row[3], reverse=True)
         return [_entry(row) for row in rows]
 
@@ -73,7 +76,7 @@ class SqliteMemories:
             connection.execute(statement, row)
 
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._submit(Unit(write, future))
+        self._writer.submit(Unit(write, future))
         await future
 
     def close(self) -> None:

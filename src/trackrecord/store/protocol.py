@@ -14,11 +14,12 @@ from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.record.spans import Span
+from trackrecord.sealed import sealed
 
 Durability = Literal["sync", "async"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class AgentVersion:
     """An agent as it is stored; the same version is stored once.
 
@@ -38,7 +39,7 @@ class AgentVersion:
     design: DeclaredDesign
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Payload:
     """Content of a run under the payload policy.
 
@@ -56,7 +57,7 @@ class Payload:
     was_truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class AcceptedRun:
     """A run that was admitted: what the accepting transaction writes."""
 
@@ -66,7 +67,7 @@ class AcceptedRun:
     scheduled_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Begun:
     """A run under a new epoch.
 
@@ -87,7 +88,7 @@ class Begun:
     checkpoints: tuple[Checkpoint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class Memory:
     """A memory the finishing transaction inserts.
 
@@ -102,7 +103,7 @@ class Memory:
     expires_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@sealed
 class FinishedRun:
     """Everything the terminal transaction writes, besides what the journal still holds for the run.
 

@@ -18,15 +18,16 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.rows import Rows
 from trackrecord.store import external, failpoints, statements, transactions
 from trackrecord.store.driver import Connection, Error
-from trackrecord.store.intensity_book import IntensityBook
-from trackrecord.store.journal import Opening, SqliteJournal, Waiting, write_opening
+from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry, write_opening
 from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
+from trackrecord.store.notebook import Notebook
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
 from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
 from trackrecord.store.sealing import Key
 from trackrecord.store.secrets import SqliteSecrets
 from trackrecord.store.sqlite import Synchronous, connect, open_database, store_error
+from trackrecord.store.wal import WalKeeper
 from trackrecord.store.writer import Unit, UnstorableError, Writer
 
 T = TypeVar("T")
@@ -48,13 +49,14 @@ class SqliteStore:
         """Use `open`; `is_quick` says that a commit does not wait for the disk."""
         self.durability: Durability = durability
         self._settings = settings
-        self._book = IntensityBook(settings)
+        self._notebook = Notebook(settings)
+        self._wal = WalKeeper(lambda: connect(path))
         self._leases = Leases()
         self._writer = Writer(
-            connection, path, due=self._leases.due, complete=self._book.complete, forget=self._book.forget
+            connection, path, due=self._leases.due, notebook=self._notebook, committed=self._wal.committed
         )
         door = Lock()  # one thread at a time reads: several event loops may share the store
-        self._memory = SqliteMemories(reader, self._writer.submit, door)
+        self._memory = SqliteMemories(reader, self._writer, door)
         self._secrets = SqliteSecrets(reader, self._writer.submit, door, key)
         self.path = path
         self._is_quick = is_quick
@@ -110,7 +112,7 @@ class SqliteStore:
         Raises:
             StoreError: it could not be stored; there is no such run then.
         """
-        return self._submit("accept", lambda connection: transactions.accept(connection, run))
+        return self._submit("accept", lambda connection: transactions.accept(connection, run, self._notebook))
 
     async def begin(self, tenant_id: str, run_id: str, *, now: str | None = None) -> Begun:
         """Put a queued, due waiting or orphaned run under a new epoch and a lease of ten seconds, kept up from here on.
@@ -131,7 +133,7 @@ class SqliteStore:
         origin = run.origin
         begun = Begun(tenant_id=origin.tenant_id, run_id=origin.run_id, epoch=1, began_at=began_at, now=now or began_at)
         journal = self.journal(begun, "async")
-        journal.open(Opening(lambda connection: transactions.launch(connection, run, begun)))
+        journal.open(Opening(lambda connection: transactions.launch(connection, run, begun, self._notebook)))
         self._leases.hold(begun)
         return begun
 
@@ -158,10 +160,10 @@ class SqliteStore:
         """
         journal = self._leases.journal(run.begun)
         try:
-            return await self._finish(_Finish(run, run.rows, journal, self._book, is_minimal=False))
+            return await self._finish(_Finish(run, run.rows, journal, self._notebook, is_minimal=False))
         except UnstorableError as error:
             rows = run.minimal(error.message)
-            return await self._finish(_Finish(run, rows, journal, self._book, is_minimal=True))
+            return await self._finish(_Finish(run, rows, journal, self._notebook, is_minimal=True))
         finally:
             self._leases.let_go(run.begun)
 
@@ -192,7 +194,9 @@ class SqliteStore:
             StoreError: it could not be stored.
         """
         call = external.stats_call(tenant_id, agent_id_input, user_id_input, success)
-        await self._submit("external", lambda connection: external.increment(connection, call, self._book))
+        await self._submit(
+            "external", lambda connection: external.increment(connection, call, self._notebook.intensity)
+        )
 
     async def update_agent_intensity_metrics(self, tenant_id: str, data: AgentExecutionData) -> None:
         """Add a run that ran elsewhere to the intensity metrics of its agent.
@@ -200,7 +204,9 @@ class SqliteStore:
         Raises:
             StoreError: it could not be stored.
         """
-        await self._submit("external", lambda connection: external.absorb(connection, tenant_id, data, self._book))
+        await self._submit(
+            "external", lambda connection: external.absorb(connection, tenant_id, data, self._notebook.intensity)
+        )
 
     async def rebuild(self) -> Rebuilt:
         """Make `agent_stats` and `agent_intensity_metrics` anew from the records where they differ from a recount.
@@ -215,9 +221,11 @@ class SqliteStore:
         return await self._submit("rebuild", lambda connection: self._rebuilt(connection, found))
 
     def _rebuilt(self, connection: Connection, found: Survey) -> Rebuilt:
-        self._book.write(connection)  # what earlier units of this transaction have not written yet must be counted too
+        self._notebook.intensity.write(
+            connection
+        )  # what earlier units of this transaction have not written yet must be counted too
         rebuilt = rebuild(connection, self._settings, found)
-        self._book.forget()  # only now: if this fails, the commit still writes what those units changed
+        self._notebook.forget()  # only now: if this fails, the commit still writes what those units changed
         return rebuilt
 
     async def close(self) -> None:
@@ -225,8 +233,12 @@ class SqliteStore:
         for journal in self._leases.journals():
             if journal.is_due and not self._writer.is_closed:
                 journal.flush()
-        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        await asyncio.get_running_loop().run_in_executor(None, self._end)
         self._memory.close()
+
+    def _end(self) -> None:
+        self._wal.close()
+        self._writer.close()
 
     def _submit(
         self, name: str, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None
@@ -246,23 +258,26 @@ class SqliteStore:
 class _Finish:
     """The unit of one finish: takes what the journal still holds, and gives it back when it was not stored."""
 
-    __slots__ = ("_book", "_entries", "_is_minimal", "_journal", "_rows", "_run")
+    __slots__ = ("_entries", "_is_minimal", "_journal", "_notebook", "_rows", "_run")
 
     def __init__(
-        self, run: FinishedRun, rows: Rows, journal: SqliteJournal | None, book: IntensityBook, *, is_minimal: bool
+        self, run: FinishedRun, rows: Rows, journal: SqliteJournal | None, notebook: Notebook, *, is_minimal: bool
     ) -> None:
         self._run = run
         self._rows = rows
         self._journal = journal
-        self._book = book
+        self._notebook = notebook
         self._is_minimal = is_minimal
         self._entries: list[Waiting] = []
 
     def write(self, connection: Connection) -> bool:
         if self._journal is not None:
             self._journal.take(self._entries)
-        entries = [*write_opening(connection, self._entries), *((span, None) for span in self._run.last_spans)]
-        return transactions.finish(connection, self._run, self._rows, entries, self._book, is_minimal=self._is_minimal)
+        last = [entry(self._run.begun, span, None) for span in self._run.last_spans]
+        entries = [*write_opening(connection, self._entries), *last]
+        return transactions.finish(
+            connection, self._run, self._rows, entries, self._notebook, is_minimal=self._is_minimal
+        )
 
     def settled(self, unit: Unit) -> None:
         if unit.error is not None and self._journal is not None:

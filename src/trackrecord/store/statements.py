@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from trackrecord.memory.recall import MOST_SUMMARIES
 from trackrecord.record.intensity import COLUMNS as INTENSITY_FIGURES
 from trackrecord.record.rows import TERMINAL_COUNTS
 
@@ -109,26 +110,8 @@ STATS: Final = (*STATS_KEY, *STATS_SUMS, *STATS_EXTERNAL, "last_run_at")
 INTENSITY_KEY: Final = ("tenant_id", "agent_id")
 INTENSITY: Final = (*INTENSITY_KEY, "agent_seq", *INTENSITY_FIGURES, "updated_at")
 
-PLAIN_SPAN: Final = (
-    *RUN,
-    "path",
-    "attempt",
-    "kind",
-    "status",
-    "epoch",
-    "start_us",
-    "duration_us",
-    "step_type",
-    "plugin",
-    "action",
-    "success",
-    "items",
-    "error_code",
-    "error_message",
-    "attributes",
-)
-SPAN: Final = (
-    *PLAIN_SPAN,
+ANY_SPAN: Final = (*RUN, "path", "attempt", "kind", "status", "epoch", "start_us", "duration_us", "attributes")
+OF_MODEL: Final = (
     "purpose",
     "provider",
     "model",
@@ -143,6 +126,9 @@ SPAN: Final = (
     "cost_nanos",
     "cost_usd",
 )
+OF_TOOL: Final = ("plugin", "action", "success", "items")
+OF_STEP: Final = ("step_type", "items")
+SPAN: Final = (*ANY_SPAN, *OF_MODEL, *OF_TOOL, "step_type", "error_code", "error_message")
 CHECKPOINT: Final = (
     *RUN,
     "path",
@@ -262,7 +248,10 @@ ORDER BY id LIMIT ?
 
 _NEW: Final = "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING"
 INSERT_SPAN: Final = _insert("run_spans", SPAN, _NEW)
-INSERT_PLAIN_SPAN: Final = _insert("run_spans", PLAIN_SPAN, _NEW)
+# Of a span nothing went wrong with, half the columns are NULL by what it is, and binding a NULL is not free.
+INSERT_MODEL_SPAN: Final = _insert("run_spans", (*ANY_SPAN, *OF_MODEL), _NEW)
+INSERT_TOOL_SPAN: Final = _insert("run_spans", (*ANY_SPAN, *OF_TOOL), _NEW)
+INSERT_STEP_SPAN: Final = _insert("run_spans", (*ANY_SPAN, *OF_STEP), _NEW)
 SAVE_CHECKPOINT: Final = _insert(
     "run_checkpoints",
     CHECKPOINT,
@@ -316,11 +305,8 @@ SAVE_STATS: Final = _insert(
 )
 DELETE_STATS: Final = "DELETE FROM agent_stats WHERE tenant_id = ? AND agent_id = ? AND user_id = ?"
 SELECT_INTENSITY: Final = (
-    f"SELECT agent_seq, updated_at, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
+    f"SELECT agent_seq, {', '.join(INTENSITY_FIGURES)} FROM agent_intensity_metrics "  # names are ours
     "WHERE tenant_id = ? AND agent_id = ?"
-)
-SELECT_INTENSITY_MARK: Final = (
-    "SELECT agent_seq, updated_at FROM agent_intensity_metrics WHERE tenant_id = ? AND agent_id = ?"
 )
 SAVE_INTENSITY: Final = _insert(
     "agent_intensity_metrics", INTENSITY, f"ON CONFLICT (tenant_id, agent_id) DO UPDATE SET {_replace(INTENSITY[2:])}"
@@ -332,23 +318,25 @@ INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
 INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
 # Every run leaves a summary and recall takes the newest few: reading them all would make each run a little slower than
 # the one before. Among equals the later one comes first, as the index has them: sorting by more takes twice as long.
-SELECT_MEMORIES: Final = """
+# The limits are literals: with a bound one SQLite compiles the statement anew at each use, five times as slow.
+MAX_RECALLED: Final = 500
+SELECT_MEMORIES: Final = f"""
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
     WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind = 'summary' AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC LIMIT ?)
+    ORDER BY created_at DESC LIMIT {MOST_SUMMARIES})
 UNION ALL
 SELECT * FROM (
     SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
     WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind IN ('pattern', 'fact')
         AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC LIMIT ?)
+    ORDER BY created_at DESC LIMIT {MAX_RECALLED})
 UNION ALL
 SELECT * FROM (
     SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id FROM user_memories
     WHERE tenant_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC LIMIT ?)
-"""
+    ORDER BY created_at DESC LIMIT {MAX_RECALLED})
+"""  # numbers of ours
 SELECT_DESIGN: Final = """
 SELECT design FROM agent_versions JOIN agents USING (tenant_id, version)
 WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agents.id

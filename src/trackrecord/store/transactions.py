@@ -21,8 +21,8 @@ from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
-from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.journal import Entry, write_entries
+from trackrecord.store.notebook import Notebook
 from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun
 from trackrecord.store.writer import is_of_store
 
@@ -44,21 +44,43 @@ def lease_end() -> str:
     return clock.stamp(clock.now() + timedelta(seconds=LEASE_S))
 
 
-def accept(connection: Connection, run: AcceptedRun) -> None:
+def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None:
     """Insert the agent and its version when new, the run as `queued`, its input and an audit row."""
-    _admit(connection, run, clock.stamp(clock.now()), None)
+    _admit(connection, run, notebook, clock.stamp(clock.now()), None)
 
 
-def launch(connection: Connection, run: AcceptedRun, begun: Begun) -> None:
+def launch(connection: Connection, run: AcceptedRun, begun: Begun, notebook: Notebook) -> None:
     """Accept a run and begin it in one: the same rows, the run as `running` under its first epoch and a lease."""
-    _admit(connection, run, begun.began_at, begun)
+    _admit(connection, run, notebook, begun.began_at, begun)
 
 
-def _admit(connection: Connection, run: AcceptedRun, now: str, begun: Begun | None) -> None:
-    origin, agent, tenant_id = run.origin, run.agent, run.origin.tenant_id
+def _admit(connection: Connection, run: AcceptedRun, notebook: Notebook, now: str, begun: Begun | None) -> None:
+    origin, tenant_id = run.origin, run.origin.tenant_id
     execute = connection.execute
-    # A retry or fork runs an old version on purpose: that does not make it the agent's present one.
-    save = statements.INSERT_AGENT if origin.execution_type in {"retry", "fork"} else statements.SAVE_AGENT
+    if not notebook.holds(run.agent):
+        _save_agent(connection, run, now)
+    if begun is None:
+        execute(statements.INSERT_EXECUTION, (*_accepted_row(run, now), "queued", 0))
+    else:
+        row = (*_accepted_row(run, now), "running", begun.epoch, lease_end(), begun.began_at, begun.now)
+        execute(statements.INSERT_LAUNCHED, row)
+    failpoints.reach("accept.agent_executions")
+    execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
+    failpoints.reach("accept.run_payloads")
+    audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
+    failpoints.reach("accept.audit_events")
+    if not _is_again(origin):
+        notebook.stored(run.agent)
+
+
+def _is_again(origin: Origin) -> bool:
+    """A retry or fork runs an old version on purpose: that does not make it the agent's present one."""
+    return origin.execution_type in {"retry", "fork"}
+
+
+def _save_agent(connection: Connection, run: AcceptedRun, now: str) -> None:
+    agent, execute = run.agent, connection.execute
+    save = statements.INSERT_AGENT if _is_again(run.origin) else statements.SAVE_AGENT
     execute(
         save,
         (
@@ -79,16 +101,6 @@ def _admit(connection: Connection, run: AcceptedRun, now: str, begun: Begun | No
         (agent.tenant_id, agent.agent_id, agent.version, agent.definition, _text(agent.design), now),
     )
     failpoints.reach("accept.agent_versions")
-    if begun is None:
-        execute(statements.INSERT_EXECUTION, (*_accepted_row(run, now), "queued", 0))
-    else:
-        row = (*_accepted_row(run, now), "running", begun.epoch, lease_end(), begun.began_at, begun.now)
-        execute(statements.INSERT_LAUNCHED, row)
-    failpoints.reach("accept.agent_executions")
-    execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
-    failpoints.reach("accept.run_payloads")
-    audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
-    failpoints.reach("accept.audit_events")
 
 
 def _accepted_row(run: AcceptedRun, now: str) -> codec.Row:
@@ -195,7 +207,7 @@ def finish(
     run: FinishedRun,
     rows: Rows,
     entries: Sequence[Entry],
-    book: IntensityBook,
+    notebook: Notebook,
     *,
     is_minimal: bool = False,
 ) -> bool:
@@ -208,7 +220,7 @@ def finish(
     now = clock.stamp(clock.now())
     execute = connection.execute
     key = (tenant_id, origin.agent_id)
-    sums = book.read(connection, key)
+    sums = notebook.intensity.read(connection, key)
     sequence = sums.sequence + 1
     updated = execute(
         statements.FINISH_EXECUTION, (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch)
@@ -217,9 +229,9 @@ def finish(
         return False
     failpoints.reach("finish.agent_executions")
     if is_minimal:
-        _write_storable(connection, begun, entries)
+        _write_storable(connection, entries)
     else:
-        write_entries(connection, begun, entries)
+        write_entries(connection, entries)
     failpoints.reach("finish.run_spans")
     execute(statements.INSERT_LOG, (tenant_id, run_id, origin.agent_id, origin.user_id, *_log_figures(rows.log), now))
     failpoints.reach("finish.agent_logs")
@@ -229,21 +241,22 @@ def finish(
         _write_content(connection, run, now, is_first=sequence == 1)
     audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
     failpoints.reach("finish.audit_events")
-    book.change(key, sequence, intensity.absorb(sums.row, rows.figures, sequence), run.design)
+    notebook.intensity.change(key, sequence, intensity.absorb(sums.row, rows.figures, sequence), run.design)
     return True
 
 
-def _write_storable(connection: Connection, begun: Begun, entries: Sequence[Entry]) -> None:
-    for span, checkpoint in entries:
-        if not _is_written(connection, begun, (span, checkpoint)) and span is not None:
-            _is_written(connection, begun, (None, checkpoint))  # else the effect would seem to go on for ever
+def _write_storable(connection: Connection, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        if not _is_written(connection, entry):
+            _, _, checkpoint, _ = entry
+            _is_written(connection, ("", None, checkpoint, None))  # else the effect would seem to go on for ever
 
 
-def _is_written(connection: Connection, begun: Begun, entry: Entry) -> bool:
+def _is_written(connection: Connection, entry: Entry) -> bool:
     connection.execute("SAVEPOINT entry")
     is_written = True
     try:
-        write_entries(connection, begun, [entry])
+        write_entries(connection, [entry])
     except Exception as error:
         if is_of_store(error):
             raise

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
 from trackrecord.store import failpoints
@@ -65,7 +65,24 @@ class Unit:
     error: Exception | None = None
 
 
+T = TypeVar("T")
 Due = Callable[[], tuple[list[Unit], float | None]]
+
+
+class Notebook(Protocol):
+    """What is known across transactions; told how each of them goes."""
+
+    def begin(self, connection: Connection) -> None:
+        """A transaction has begun; another process may have written before it."""
+
+    def undone(self) -> None:
+        """What one unit wrote is gone; the transaction goes on."""
+
+    def complete(self, connection: Connection) -> None:
+        """Write what waits for the commit that follows."""
+
+    def forget(self) -> None:
+        """Everything that was written since the last commit is gone."""
 
 
 class UnstorableError(StoreError):
@@ -90,8 +107,7 @@ class Writer:
     """Stores units in order, many at a time.
 
     `due` is asked before each wait for units of the writer's own accord and the seconds until it wants to be asked
-    again; None for when something is submitted. `complete` is called before each commit and may write; `forget` after
-    each rollback of a transaction.
+    again; None for when something is submitted.
     """
 
     def __init__(
@@ -100,15 +116,15 @@ class Writer:
         path: Path,
         *,
         due: Due,
-        complete: Callable[[Connection], None],
-        forget: Callable[[], None],
+        notebook: Notebook,
+        committed: Callable[[], None],
     ) -> None:
         """Start the thread; the connection is the writer's from now on."""
         self._connection = connection
         self._path = path
         self._due = due
-        self._complete = complete
-        self._forget = forget
+        self._notebook = notebook
+        self._committed = committed
         self._queue: SimpleQueue[Unit | None] = SimpleQueue()
         self._turn = threading.Lock()  # who holds it may use the connection
         self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
@@ -139,7 +155,7 @@ class Writer:
             self._queue.put(None)
 
     def store_here(self, unit: Unit) -> bool:
-        """Store a unit on the caller's thread when nothing else waits: two hops between threads cheaper.
+        """Store a unit on the caller's thread, its future's own, when nothing else waits: two hops cheaper.
 
         Never waits; False when it was not stored, and is to be submitted: something else is under way, or it failed.
         """
@@ -154,8 +170,24 @@ class Writer:
             return False
         finally:
             self._turn.release()
-        self._report([unit])
+        if unit.settled is not None:
+            unit.settled(unit)
+        _answer([unit])
         return True
+
+    def read_here(self, read: Callable[[Connection], T]) -> T | None:
+        """What `read` gives on the writer's own connection, which has the pages at hand that it has just written.
+
+        Never waits; None when the connection is in use, or it cannot be read.
+        """
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            return None if self._is_closed or self._broken is not None else read(self._connection)
+        except driver.Error:
+            return None
+        finally:
+            self._turn.release()
 
     @property
     def is_closed(self) -> bool:
@@ -237,10 +269,12 @@ class Writer:
     def _attempt(self, batch: list[Unit]) -> int:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        self._notebook.begin(self._connection)
         done = self._write_alone(batch[0]) if len(batch) == 1 else self._write_many(batch)
-        self._complete(self._connection)
+        self._notebook.complete(self._connection)
         _reach("precommit", batch)
         execute("COMMIT")
+        self._committed()
         _reach("postcommit", batch)
         return done
 
@@ -270,6 +304,7 @@ class Writer:
                 raise
             unit.error = unstorable(error)
             execute("ROLLBACK TO unit")
+            self._notebook.undone()
         execute("RELEASE unit")
 
     def _give_up(self, batch: list[Unit], error: Exception) -> int:
@@ -279,7 +314,7 @@ class Writer:
         return _fail(batch, failure)
 
     def _roll_back(self) -> None:
-        self._forget()
+        self._notebook.forget()
         if self._connection.in_transaction:  # a full disk has rolled back already, and a second time is an error
             self._connection.execute("ROLLBACK")
 
