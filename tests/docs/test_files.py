@@ -110,12 +110,12 @@ def test_older_step_types() -> None:
 
 def older_fields() -> Iterator[tuple[str, str, str]]:
     """What the code reads under another name: of which steps, the older name, today's."""
-    for old, new in {**aliases._OLD_COMMON, "continueOnError": "on_error"}.items():
+    for old, new in {**aliases.OLD_COMMON, "continueOnError": "on_error"}.items():
         yield "any step", old, new
-    for kind, renamed in aliases._OLD_FIELDS.items():
+    for kind, renamed in aliases.OLD_FIELDS.items():
         for old, new in renamed.items():
             yield kind, old, new
-    for old, new in {**aliases._OLD_RETRY, "maxRetries": "max_attempts"}.items():
+    for old, new in {**aliases.OLD_RETRY, "maxRetries": "max_attempts"}.items():
         yield "retry", old, new
     yield "parallel", "steps", "branches"
     yield "llm", "params", "input"
