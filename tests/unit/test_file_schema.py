@@ -17,6 +17,7 @@ from trackrecord.agent.files import parse
 from trackrecord.errors import BadAgent
 from trackrecord.workflow import meanings as step_meanings
 from trackrecord.workflow import vocabulary
+from trackrecord.workflow.field_schema import DRAFT
 from trackrecord.workflow.transforms import OPTIONS
 
 SCHEMA = file_schema.schema()
@@ -47,29 +48,63 @@ def example(name: str) -> Definition:
     return value
 
 
+ONE = {"type": "transform", "operation": "set", "value": 1}
 OLDER: Definition = {
     "agent_name": "older",
     "user_prompt": "Go.",
     "plugins": ["demo"],
     "workflow_steps": [
         {"id": "step-1", "type": "plugin_action", "plugin": "demo", "action": "echo", "params": {}},
-        {"id": 2, "type": "ai_processing", "prompt": "x", "params": {"a": "{{ steps.step_1.data }}"}, "dependencies": ["step-1"]},
-        {"id": "3rd", "type": "branch", "condition": True, "then_steps": [{"id": "in", "type": "delay", "duration_ms": 5}][:0],
-         "elseSteps": [{"id": "in_", "type": "delay", "duration_ms": 5}], "executeIf": "true", "dependencies": [2]},
-        {"id": "four", "type": "iteration", "iterateOver": [1], "maxIterations": 3, "parallel": True,
-         "loopSteps": [{"id": "t", "type": "transform", "config": {"operation": "set", "value": 1}}], "dependencies": ["3rd"]},
-        {"id": "five", "type": "scatter_gather", "dependencies": ["four"],
-         "scatter": {"input": [1], "steps": [{"id": "u", "type": "transform", "operation": "set", "value": 1}], "maxConcurrency": 2,
-                     "itemVariable": "row"},
-         "gather": {"operation": "collect"}},
-        {"id": "six", "type": "parallel_group", "dependencies": ["five"], "continueOnError": True,
-         "steps": [{"id": "v", "type": "transform", "operation": "set", "value": 1}]},
-        {"id": "seven", "parallel": True, "steps": [{"id": "w", "type": "transform", "operation": "set", "value": 1}],
-         "dependencies": ["six"]},
-        {"id": "eight", "type": "action", "plugin": "demo", "action": "echo", "dependencies": ["seven"],
-         "retryPolicy": {"maxRetries": 2, "backoffMs": 5, "backoffMultiplier": 2, "maxMs": 10}},
+        {
+            "id": 2,
+            "type": "ai_processing",
+            "prompt": "x",
+            "params": {"a": "{{ steps.step_1.data }}"},
+            "dependencies": ["step-1"],
+        },
+        {
+            "id": "3rd",
+            "type": "branch",
+            "condition": True,
+            "then_steps": [],
+            "elseSteps": [{"id": "in_", "type": "delay", "duration_ms": 5}],
+            "executeIf": "true",
+            "dependencies": [2],
+        },
+        {
+            "id": "four",
+            "type": "iteration",
+            "iterateOver": [1],
+            "maxIterations": 3,
+            "parallel": True,
+            "loopSteps": [{"id": "t", "type": "transform", "config": {"operation": "set", "value": 1}}],
+            "dependencies": ["3rd"],
+        },
+        {
+            "id": "five",
+            "type": "scatter_gather",
+            "scatter": {"input": [1], "steps": [{"id": "u", **ONE}], "maxConcurrency": 2, "itemVariable": "row"},
+            "gather": {"operation": "collect"},
+            "dependencies": ["four"],
+        },
+        {
+            "id": "six",
+            "type": "parallel_group",
+            "steps": [{"id": "v", **ONE}],
+            "continueOnError": True,
+            "dependencies": ["five"],
+        },
+        {"id": "seven", "parallel": True, "steps": [{"id": "w", **ONE}], "dependencies": ["six"]},
+        {
+            "id": "eight",
+            "type": "action",
+            "plugin": "demo",
+            "action": "echo",
+            "retryPolicy": {"maxRetries": 2, "backoffMs": 5, "backoffMultiplier": 2, "maxMs": 10},
+            "dependencies": ["seven"],
+        },
     ],
-}  # fmt: skip
+}
 SMALLEST: Definition = {"name": "x"}
 WHOLE: list[Definition] = [*(example(name) for name in examples.names()), OLDER, SMALLEST]
 
@@ -77,7 +112,7 @@ WHOLE: list[Definition] = [*(example(name) for name in examples.names()), OLDER,
 def test_it_is_a_schema() -> None:
     """By the rules of draft 2020-12."""
     jsonschema_rs.meta.validate(SCHEMA)
-    assert file_schema.DRAFT == SCHEMA["$schema"]
+    assert DRAFT == SCHEMA["$schema"]
 
 
 @pytest.mark.parametrize("definition", WHOLE, ids=lambda one: str(one.get("name") or one["agent_name"]))

@@ -13,10 +13,9 @@ from typing import Final, cast
 from trackrecord.agent import meanings, tables
 from trackrecord.canonical import Json
 from trackrecord.workflow import step_schema
-from trackrecord.workflow.field_schema import LINE, Schema, line, of_table
+from trackrecord.workflow.field_schema import DRAFT, LINE, Schema, line, of_table
 from trackrecord.workflow.schemas import TYPES
 
-DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _JSON_SCHEMA: Final[Schema] = {"$ref": "#/$defs/json_schema"}
 _UUID: Final = "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _MOST_USD: Final = 10**9

@@ -24,6 +24,7 @@ FAULT: Final = 1
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
 _HELP: Final = ("-h", "--help", "help")
+_SHELL: Final = {"--complete": "answer", "--show-completion": "show", "--install-completion": "install"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,12 +72,20 @@ def _dispatch(given: list[str]) -> int:
     if name in ("--version", "-V"):
         terminal.say(f"trackrecord {__version__}")
         return 0
+    if name in _SHELL:
+        return _for_shell(name, rest)
     if name == "help":
         name, rest = rest[0], ["--help"]
     command = COMMANDS.get(name)
     if command is None:
         return _refuse(*_unknown(name, rest))
     return _call(command, rest)
+
+
+def _for_shell(name: str, rest: Sequence[str]) -> int:
+    shells = import_module("trackrecord.cli.shells")  # only completion needs it
+    code: int = getattr(shells, _SHELL[name])(rest)
+    return code
 
 
 def _call(command: Command, rest: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from trackrecord.workflow.fields import WORD, Field, Kind, Table
 from trackrecord.workflow.meanings import Meanings
 
 Schema = dict[str, Json]
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "string",
