@@ -21,6 +21,7 @@ from trackrecord.tenancy import LOCAL_TENANT
 
 Row = Mapping[str, Any]
 MAX_LISTED = 100_000
+LEAST_OF_AN_ID = 4  # less may mean anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,10 @@ class SqliteReader:
         found = self._find_runs(run)
         if len(found) == 1:
             return found[0]
+        if not found and len(run) < LEAST_OF_AN_ID:
+            raise UnknownRun(
+                f"{run!r} is too little of a run's id", cure=f"Give {LEAST_OF_AN_ID} characters or more, or `last`."
+            )
         if not found:
             raise UnknownRun(
                 f"there is no run {run!r}", cure="`trackrecord runs` lists them; the beginning of an id will do."
@@ -225,7 +230,7 @@ class SqliteReader:
                 "SELECT * FROM agent_executions WHERE tenant_id = ? ORDER BY id DESC LIMIT 1", (self.tenant_id,)
             )
         exact = self.rows("SELECT * FROM agent_executions WHERE tenant_id = ? AND id = ?", (self.tenant_id, run))
-        if exact or len(run) < 4:
+        if exact or len(run) < LEAST_OF_AN_ID:
             return exact
         return self.rows(
             "SELECT * FROM agent_executions WHERE tenant_id = ? AND substr(id, 1, length(?)) = ? LIMIT 2",
