@@ -155,7 +155,7 @@ def _wrong(kind: str, place: tuple[int | str, ...], value: object, told: str, gi
     name = _name(place, given)
     if kind == "extra_forbidden":
         return f"there is no setting {name}"
-    return f"the setting {name} is {_shown(place, value)}: {told[:1].lower()}{told[1:]}"
+    return f"the setting {name} is {_shown(place, value)}: {told}"
 
 
 def _near(kind: str, place: tuple[int | str, ...]) -> str | None:
@@ -168,7 +168,7 @@ def _near(kind: str, place: tuple[int | str, ...]) -> str | None:
     model: Any = Settings
     for part in above:
         model = model.model_fields[part].annotation
-    near = get_close_matches(last.lower(), model.model_fields, 1)
+    near = get_close_matches(last.lower(), [str(name) for name in model.model_fields], 1)
     meant = _name((*above, near[0]), {}) if near else None
     return f"Did you mean {meant}?" if meant else "`trackrecord config` lists them."
 

@@ -23,7 +23,7 @@ from trackrecord.workflow.transforms import OPTIONS
 SCHEMA = file_schema.schema()
 EDITOR = jsonschema_rs.Draft202012Validator(SCHEMA)
 THOROUGH = settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 

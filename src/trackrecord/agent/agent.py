@@ -141,7 +141,7 @@ def _unreadable(path: Path, reason: str) -> tuple[str, str]:
     """Why there is no agent at a path, and the file that may have been meant."""
     try:
         if path.is_dir():
-            inside = sorted(one.name for one in path.iterdir() if one.suffix in _SUFFIXES)
+            inside = sorted(one.name for one in path.iterdir() if one.suffix in _SUFFIXES and "." not in one.stem)
             named = f", like {str(path / inside[0])!r}" if inside else ""
             return f"{str(path)!r} is a folder", f"Name the agent's file in it{named}."
         if path.exists():

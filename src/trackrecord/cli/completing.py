@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from trackrecord.cli.commands import COMMANDS
 from trackrecord.errors import TrackrecordError
@@ -21,7 +21,8 @@ from trackrecord.errors import TrackrecordError
 MOST: Final = 60
 _MOST_FILES: Final = 500
 _PEEK: Final = 4_096
-_NAMED: Final = re.compile(rb"""^\s*["']?(?:agent_)?name["']?\s*:""", re.MULTILINE)
+_LONGEST: Final = 1 << 20  # of an agent file
+_NAMED: Final = re.compile(rb"""^\s*\{?\s*["']?(?:agent_)?name["']?\s*:""", re.MULTILINE)
 _SCHEMA: Final = b'"$schema":'
 _AGENT_SUFFIXES: Final = (".yaml", ".yml", ".json")
 
@@ -82,10 +83,15 @@ def choices(words: Sequence[str]) -> list[Choice]:
     Args:
         words: everything after `trackrecord`; the last one is being typed.
     """
-    with suppress(TrackrecordError, OSError, ValueError):
-        found = (one for one in _choices([*words] or [""]) if one.value.startswith(words[-1] if words else ""))
-        return [one for one, _ in zip(found, range(MOST), strict=False)]
-    return []
+    found: list[Choice] = []
+    start = words[-1] if words else ""
+    with suppress(TrackrecordError, OSError, ValueError, RuntimeError, IndexError):  # what came before stays
+        for one in _choices([*words] or [""]):
+            if one.value.startswith(start):
+                found.append(one)
+            if len(found) == MOST:
+                break
+    return found
 
 
 def _choices(words: list[str]) -> Iterator[Choice]:
@@ -127,9 +133,8 @@ def _options(line: Line) -> Iterator[Choice]:
         names = [name for name in one.opts if name.startswith("--")]
         is_given = not one.multiple and any(name in line.words for name in one.opts)
         if one.param_type_name == "option" and not is_given:
-            yield from (
-                Choice(name, "what it does and takes" if name == "--help" else one.help or "") for name in names
-            )
+            yield from (Choice(name, one.help or "") for name in names)
+    yield Choice("--help", "what it does and takes")
 
 
 # ------------------------------------------------------------------------------------------------------------ sources
@@ -231,16 +236,30 @@ def _inputs(line: Line) -> Iterator[Choice]:
     if sign:
         yield from (Choice(f"{name}=@{one.value}") for one in _paths(rest))
         return
+    for field, says in _fields_of(Path(line.arguments[0])):
+        yield Choice(f"{field}=", says)
+
+
+def _fields_of(path: Path) -> Iterator[tuple[str, str]]:
+    """The inputs of an agent file, whether it can be used or not, each with what is said of it."""
     import yaml  # only where an input is typed
 
-    with Path(line.arguments[0]).open("rb") as file:
-        given: Any = yaml.load(file.read(1 << 20), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # a safe loader, the fast one where there is it
-    schema = given.get("input_schema") if isinstance(given, dict) else None
-    fields = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with path.open("rb") as file:
+        try:
+            given: Any = yaml.load(file.read(_LONGEST), Loader=loader)  # noqa: S506  # safe, and the fast one if there
+        except yaml.YAMLError:
+            return  # half written
+    schema: Any = cast("dict[str, Any]", given).get("input_schema") if isinstance(given, dict) else None
+    fields: list[tuple[Any, Any]] = []
     if isinstance(schema, list):
-        fields = {str(one["name"]): one for one in schema if isinstance(one, dict) and "name" in one}
-    for field, about in fields.items():
-        yield Choice(f"{field}=", str(about.get("description") or "") if isinstance(about, dict) else "")
+        listed = [cast("dict[str, Any]", one) for one in cast("list[Any]", schema) if isinstance(one, dict)]
+        fields = [(one.get("name"), one) for one in listed]
+    elif isinstance(schema, dict) and isinstance(cast("dict[str, Any]", schema).get("properties"), dict):
+        fields = [*cast("dict[str, Any]", schema["properties"]).items()]
+    for name, about in fields:
+        if isinstance(name, str):
+            yield name, str(cast("dict[str, Any]", about).get("description") or "") if isinstance(about, dict) else ""
 
 
 def _statuses(line: Line) -> Iterator[Choice]:

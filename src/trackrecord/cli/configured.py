@@ -135,7 +135,7 @@ def _plain(value: Any) -> Json:
         return MASK
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return clean(value) if isinstance(value, list | dict) else str(value)
+    return clean(cast("object", value)) if isinstance(value, list | dict) else str(value)
 
 
 def _masked(value: Json, mask: Any) -> Json:
@@ -166,8 +166,9 @@ def _warnings(settings: Settings, environment: Mapping[str, str]) -> Iterator[st
     for name in sorted(environment):
         upper = name.upper()
         if upper.startswith(PREFIX) and not _is_known(upper, known):
-            near = get_close_matches(upper, [*known, *OTHERS], 1, 0.7)
-            cure = f"Did you mean {near[0]}?" if near else "Nothing reads it: `unset` it."
+            names = [one.removeprefix(PREFIX) for one in (*known, *OTHERS)]
+            near = get_close_matches(upper.removeprefix(PREFIX), names, 1)
+            cure = f"Did you mean {PREFIX}{near[0]}?" if near else "Nothing reads it: `unset` it."
             yield f"{name} is no setting. {cure}"
     if not settings.files_root or not Path(settings.files_root).is_dir():
         yield f"TRACKRECORD_FILES_ROOT: there is no folder {settings.files_root!r}. Make it, or name another."

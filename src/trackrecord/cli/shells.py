@@ -108,7 +108,8 @@ def install(arguments: Sequence[str]) -> int:
 
 def split(text: str) -> list[str]:
     """The words of a command line that may end within a word or a quote; the last one is being typed."""
-    words, current, quote, is_word = [], "", "", False
+    words: list[str] = []
+    current, quote, is_word = "", "", False
     letters = iter(text)
     for letter in letters:
         if quote:

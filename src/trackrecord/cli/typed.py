@@ -104,6 +104,8 @@ def complaint(error: typer.TyperException, command: Command) -> tuple[str, str]:
 
 def _too_much(words: str, command: Command, more: str) -> tuple[str, str]:
     """More arguments than there are; `name=value` was meant as an input."""
+    if command.name == "secrets":  # it may be one, and stays unsaid
+        return "one argument too many", "No value is taken from the command line. Pipe it in: `… < FILE`."
     shown = line(words, 200)
     if "=" in words and any(" -i " in example for example in command.examples):
         return f"'{shown}' is one argument too many", f"To give an input, write -i before it: -i {shown}"

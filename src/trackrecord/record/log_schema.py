@@ -108,15 +108,18 @@ _DECLARED: Final = _closed(
     },
     "What the definition says, whichever engine ran it.",
 )
-_EXECUTED: Final[Shape] = _closed(
-    {
-        "steps": _count("Steps that ran."),
-        "conditionalBranches": _count("Branches that were taken."),
-        "loopIterations": _count("Iterations of all loops."),
-        "parallel": _count("Branches and items that ran side by side."),
-    },
-    "What was really run; null when the engine ran no workflow.",
-) | {"type": ["object", "null"]}
+_EXECUTED: Final[Shape] = {
+    **_closed(
+        {
+            "steps": _count("Steps that ran."),
+            "conditionalBranches": _count("Branches that were taken."),
+            "loopIterations": _count("Iterations of all loops."),
+            "parallel": _count("Branches and items that ran side by side."),
+        },
+        "What was really run; null when the engine ran no workflow.",
+    ),
+    "type": ["object", "null"],
+}
 _LOGS: Final[Mapping[str, Shape]] = {
     "success": _flag("Whether the run completed."),
     "engine": _text("Name of the engine."),

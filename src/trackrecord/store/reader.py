@@ -145,7 +145,8 @@ class SqliteReader:
             raise UnknownRun(
                 f"there is no run {run!r}", cure="`trackrecord runs` lists them; the beginning of an id will do."
             )
-        raise UnknownRun(f"{run!r} is the beginning of more than one run id", cure="Give more of the id.")
+        fits = " or ".join(str(one["id"]) for one in found)
+        raise UnknownRun(f"{run!r} is the beginning of more than one run id", cure=f"Give more of it: {fits}.")
 
     def log(self, run_id: str) -> Row | None:
         """The log row of a run; None while it has not ended."""

@@ -122,7 +122,9 @@ def together(parts: Iterable[Schema]) -> Schema:
     plain = [name for part in listed if "required" in part for name in cast("list[Json]", part["required"])]
     others: list[Json] = [part for part in listed if "required" not in part]
     found: Schema = {"required": plain} if plain else {}
-    return found | ({"allOf": others} if others else {})
+    if others:
+        found["allOf"] = others
+    return found
 
 
 def _value(spec: Field) -> Schema:

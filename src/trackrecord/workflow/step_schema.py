@@ -243,13 +243,13 @@ def _branches() -> Schema:
 def _condition() -> Schema:
     several: Schema = {"type": "array", "minItems": 1, "items": _CONDITION}
     groups: Schema = {"all": several, "any": several, "not": _CONDITION}
-    alone: list[Json] = [_closed({name: part}) | {"required": [name]} for name, part in groups.items()]
+    alone: list[Json] = [{**_closed({name: part}), "required": [name]} for name, part in groups.items()]
     field: Schema = {"type": "string", "description": "An expression, braces optional."}
     compared = _closed({"field": field, "operator": {"enum": list(BINARY)}, "value": {}})
     lonely = _closed({"field": field, "operator": {"enum": list(ALONE)}})
     questions: list[Json] = [
-        compared | {"required": ["field", "operator", "value"]},
-        lonely | {"required": ["field", "operator"]},
+        {**compared, "required": ["field", "operator", "value"]},
+        {**lonely, "required": ["field", "operator"]},
     ]
     return {
         "description": "An expression, {field, operator, value}, or {all|any|not: …}.",

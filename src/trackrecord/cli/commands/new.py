@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -91,9 +92,10 @@ def _template(engine: str | None, template: str | None) -> str:
     return template
 
 
-def _meant(word: str, known: list[str] | dict[str, object], option: str) -> str:
-    near = get_close_matches(word, known, 1)
-    return f"Did you mean {option} {near[0]}?" if near else f"{option} takes {', '.join(known)}."
+def _meant(word: str, known: Iterable[str], option: str) -> str:
+    names = list(known)
+    near = get_close_matches(word, names, 1)
+    return f"Did you mean {option} {near[0]}?" if near else f"{option} takes {', '.join(names)}."
 
 
 def _wanted(given: str) -> _Wanted:
