@@ -148,11 +148,13 @@ def _unreadable(path: Path, reason: str) -> tuple[str, str]:
             return f"cannot read {str(path)!r}: {reason}", "Check whose it is and who may read it."
         if not path.parent.is_dir():
             return f"there is no agent file {str(path)!r}", f"There is no folder {str(path.parent)!r}."
-        names = [one.name for one in path.parent.iterdir() if one.suffix in _SUFFIXES]
+        names = {one.stem: one.name for one in sorted(path.parent.iterdir()) if one.suffix in _SUFFIXES}
     except (OSError, ValueError):
         return f"cannot read {str(path)!r}: {reason}", ""
-    meant = next((name for name in names if Path(name).stem == path.name), None) or nearest(path.name, names)
-    cure = f"Did you mean {str(path.with_name(meant))!r}?" if meant else "`trackrecord new` writes one to begin with."
+    meant = nearest(path.stem, names)
+    cure = "`trackrecord new` writes one to begin with."
+    if meant is not None:
+        cure = f"Did you mean {str(path.with_name(names[meant]))!r}?"
     return f"there is no agent file {str(path)!r}", cure
 
 

@@ -74,7 +74,8 @@ def front_page(look: Look) -> str:
     for title, commands in GROUPS.items():
         lines += ["", look.heading(title)]
         lines += [f"  {look.paint(pad(command.name, 10), 'cyan')} {command.summary}" for command in commands]
-    return "\n".join([*lines, "", "`trackrecord COMMAND --help` says more. New here? trackrecord demo"])
+    more = "`trackrecord COMMAND --help` says more; --install-completion completes words."
+    return "\n".join([*lines, "", more, "New here? trackrecord demo, then trackrecord new"])
 
 
 def _dispatch(given: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Files put in their places whole: all of them or none, and never over another unless that is wished.
+"""Files put in their places whole, and never over another unless that is wished: then all of them, or none.
 
 Each is written beside its place under a name of its own, and moved there when it is complete; whoever looks sees the
 old file, the new one or none, and never a part. Knows nothing of what is in them.
@@ -16,10 +16,11 @@ from trackrecord.errors import BadInput
 
 
 def place(texts: Mapping[Path, str], *, over: bool = False) -> None:
-    """Write every text to its place; `over` replaces what is there.
+    """Write every text to its place; `over` replaces what is there, one file after the other.
 
     Raises:
-        BadInput: a file is there already, or one cannot be written; nothing has been made then.
+        BadInput: a file is there already, or one cannot be written; nothing has been made then. With `over`, what had
+            been replaced before stays so.
     """
     made: list[Path] = []
     drafts: dict[Path, Path] = {}
