@@ -38,4 +38,4 @@ def test_there_is_no_other(typed: Type) -> None:
     """Those that are there are named."""
     done = typed("schema", "tables")
 
-    assert (2, "error: there is no schema 'tables'\nThere are agent and record.\n") == (done.code, done.err)
+    assert (2, "error: there is no schema 'tables'\nThere are agent, script, record.\n") == (done.code, done.err)

@@ -34,13 +34,13 @@ FIELDS: list[tuple[Path, str, FieldTable]] = [
     (AGENT_FILE, "Limits", agent_tables.LIMITS),
     (AGENT_FILE, "Memory", agent_tables.MEMORY),
     (AGENT_FILE, "Payloads", agent_tables.PAYLOADS),
-    (SCRIPT, "Script", script._SCRIPT),
-    (SCRIPT, "Rule", script._RULE),
-    (SCRIPT, "When", script._WHEN),
-    (SCRIPT, "Reply", script._REPLY),
-    (SCRIPT, "Tool call", script._CALL),
-    (SCRIPT, "Usage", script._USAGE),
-    (SCRIPT, "Error", script._ERROR),
+    (SCRIPT, "Script", script.SCRIPT),
+    (SCRIPT, "Rule", script.RULE),
+    (SCRIPT, "When", script.WHEN),
+    (SCRIPT, "Reply", script.REPLY),
+    (SCRIPT, "Tool call", script.CALL),
+    (SCRIPT, "Usage", script.USAGE),
+    (SCRIPT, "Error", script.ERROR),
 ]
 
 

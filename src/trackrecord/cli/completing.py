@@ -313,7 +313,7 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "stats": (_agents,),
     "intensity": (_agents,),
     "secrets": (_of("set", "list", "rotate", "delete"), _secrets),
-    "schema": (_of("agent", "record"),),
+    "schema": (_of("agent", "script", "record"),),
     "parity": (_compared,),
 }
 VALUES: Final[Mapping[str, Source]] = {

@@ -88,7 +88,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         ),
         Command(
             name="schema",
-            summary="print a JSON Schema: of agent files, for editors, or of records",
+            summary="print a JSON Schema: of agent files, scripts or records",
             examples=("trackrecord schema > agent.schema.json", "trackrecord schema record"),
         ),
     ),

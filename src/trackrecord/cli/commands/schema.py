@@ -14,13 +14,15 @@ from trackrecord.errors import BadInput
 if TYPE_CHECKING:
     from trackrecord.canonical import Json
 
-SCHEMAS: Final = ("agent", "record")
+SCHEMAS: Final = ("agent", "script", "record")
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="[WHAT]", help="agent (which it is without) or record")] = "agent",
+    what: Annotated[
+        str, typer.Argument(metavar="[WHAT]", help="agent (which it is without), script or record")
+    ] = "agent",
 ) -> int:
-    """Print a JSON Schema, draft 2020-12: of agent files, for editors, or of the logs of a run's record.
+    """Print a JSON Schema, draft 2020-12: of agent files or scripts, for editors, or of the logs of a run's record.
 
     `trackrecord new` puts the agent's beside the file it makes, where an editor finds it.
     """
@@ -35,8 +37,8 @@ def schema_text(what: str) -> str:
         BadInput: there is none of that name.
     """
     if what not in SCHEMAS:
-        raise BadInput(f"there is no schema {what!r}", cure=f"There are {' and '.join(SCHEMAS)}.")
-    made = _agent() if what == "agent" else _record()
+        raise BadInput(f"there is no schema {what!r}", cure=f"There are {', '.join(SCHEMAS)}.")
+    made = {"agent": _agent, "script": _script, "record": _record}[what]()
     return json.dumps(made | {"$comment": f"trackrecord {__version__}"}, indent=2, ensure_ascii=False)
 
 
@@ -44,6 +46,12 @@ def _agent() -> dict[str, Json]:
     from trackrecord.agent import file_schema  # the whole grammar of steps
 
     return file_schema.schema()
+
+
+def _script() -> dict[str, Json]:
+    from trackrecord.models import script_schema  # the rules of scripts
+
+    return script_schema.schema()
 
 
 def _record() -> dict[str, Json]:
