@@ -18,7 +18,8 @@ from trackrecord.json_schema import compile_schema
 from trackrecord.record.record import ExecutionType
 from trackrecord.sealed import sealed
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
-from trackrecord.workflow.effects import EffectOf, check
+from trackrecord.workflow.effects import EffectOf, Suggest, check
+from trackrecord.workflow.fields import counted
 
 _MOST_COMPLAINTS: Final = 8
 _MOST_NAME: Final = 100
@@ -56,12 +57,14 @@ class Standing:
         plugins: names of connected plugins.
         effect_of: plugin and action to the action's effect class, None for an unknown action; None when the agent's
             actions have been checked before.
+        suggest: a sentence that helps with the name of an unknown action.
         default_model: the installation's model; None when it names none.
     """
 
     engines: Mapping[str, bool]
     plugins: Sequence[str]
     effect_of: EffectOf | None = None
+    suggest: Suggest | None = None
     default_model: str | None = None
 
 
@@ -148,9 +151,9 @@ def _check_actions(agent: Agent, standing: Standing) -> None:
     """What the grammar cannot know: whether the actions of the connected plugins are there, and may be retried."""
     if agent.workflow is None or standing.effect_of is None:
         return
-    problems = check(agent.workflow, standing.effect_of, standing.plugins)
+    problems = check(agent.workflow, standing.effect_of, standing.plugins, suggest=standing.suggest)
     if problems:
-        raise BadAgent(f"{agent.name!r} cannot run here: {len(problems)} problem(s)", problems=problems)
+        raise BadAgent(f"{agent.name!r} cannot run here: {counted(len(problems))}", problems=problems)
 
 
 def _check_no_model_needed(agent: Agent, *, carries_steps: bool) -> None:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from trackrecord.errors import BadSettings
 from trackrecord.places import database_url
 
+_MEND = "Mend it, or leave it out to take the default."
 _SECRET_ENDINGS = ("_API_KEY", "_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 
 
@@ -138,17 +139,38 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = [
-            f"the setting {_name(one['loc'], given)} is {_shown(one['loc'], one['input'])}: {one['msg']}"
-            for one in error.errors()
-        ]
-        raise BadSettings("; ".join(wrong), cure="Mend it, or leave it out to take the default.") from None
+        wrong = [_wrong(one["type"], one["loc"], one["input"], one["msg"], given) for one in error.errors()]
+        cure = next((near for one in error.errors() if (near := _near(one["type"], one["loc"]))), _MEND)
+        raise BadSettings("; ".join(wrong), cure=cure) from None
     except SettingsError as error:
         found = re.search(r'"(\w+)"', str(error))  # the library tells the field in words only
         name = _not_json(_name((found[1],), {})) if found else "of a list or mapping"
         raise BadSettings(
             f"the setting {name} is no JSON", cure="Write a list like '[\"name\"]', a mapping like '{\"name\": 1}'."
         ) from None
+
+
+def _wrong(kind: str, place: tuple[int | str, ...], value: object, told: str, given: Mapping[str, Any]) -> str:
+    """What is wrong with one setting, in words."""
+    name = _name(place, given)
+    if kind == "extra_forbidden":
+        return f"there is no setting {name}"
+    return f"the setting {name} is {_shown(place, value)}: {told}"
+
+
+def _near(kind: str, place: tuple[int | str, ...]) -> str | None:
+    """The setting that was probably meant by one that is none."""
+    if kind != "extra_forbidden":
+        return None
+    from difflib import get_close_matches  # 15 ms of start-up that only a misspelt setting has to pay
+
+    *above, last = map(str, place)
+    model: Any = Settings
+    for part in above:
+        model = model.model_fields[part].annotation
+    near = get_close_matches(last.lower(), [str(name) for name in model.model_fields], 1)
+    meant = _name((*above, near[0]), {}) if near else None
+    return f"Did you mean {meant}?" if meant else "`trackrecord config` lists them."
 
 
 def _shown(place: tuple[int | str, ...], value: object) -> str:

@@ -274,6 +274,7 @@ class Runner:
             engines={name: engine.runs_workflow for name, engine in self.engines.items()},
             plugins=tuple(self.registry.plugins),
             effect_of=None if agent.version in self._checked else self.registry.effect,
+            suggest=self.registry.suggest,
             default_model=self.default_model,
         )
 

@@ -27,6 +27,30 @@ def test_all_problems_are_told_with_their_lines(typed: Type) -> None:
     assert "  line 5 limits.max_iterations\n" in done.err
 
 
+def test_actions_are_looked_up_and_told_with_their_lines(typed: Type, desk: Path) -> None:
+    """Of built-in plugins when the file is checked, by the same words when it is run or compared."""
+    text = (
+        "name: x\nplugins_required: [text]\nworkflow_steps:\n  - {id: a, type: action, plugin: text, action: cuont}\n"
+    )
+    (desk / "x.yaml").write_text(text)
+    told = (
+        "1 problem\n  line 4 workflow_steps[0].action\n    the plugin 'text' has no action 'cuont'.\n"
+        "    Did you mean 'text.count'?\n"
+    )
+    assert (2, f"error: x.yaml: {told}") == (typed("check", "x.yaml").code, typed("check", "x.yaml").err)
+    for name in ("run", "parity"):
+        assert (2, f"error: 'x' cannot run here: {told}") == (typed(name, "x.yaml").code, typed(name, "x.yaml").err)
+    problem = typed("check", "x.yaml", "--json").json["problems"][0]  # type: ignore[index,call-overload]
+    assert (4, "workflow_steps[0].action") == (problem["line"], problem["path"])
+
+
+def test_actions_of_other_plugins_are_left_to_the_run(typed: Type, desk: Path) -> None:
+    """They may be connected where the agent is run."""
+    text = "name: x\nplugins_required: [crm]\nworkflow_steps:\n  - {id: a, type: action, plugin: crm, action: find}\n"
+    (desk / "x.yaml").write_text(text)
+    assert 0 == typed("check", "x.yaml").code
+
+
 def test_problems_as_json(typed: Type) -> None:
     """For an editor or a CI."""
     done = typed("check", "typos.yaml", "--json")

@@ -53,6 +53,13 @@ def test_the_version_is_told(typed: Type) -> None:
         (("rnus",), "there is no command 'rnus'", "Did you mean `trackrecord runs`?"),
         (("xyzzy",), "there is no command 'xyzzy'", "`trackrecord --help` lists them."),
         (("a.yaml",), "'a.yaml' is no command", "To run that agent: trackrecord run a.yaml"),
+        (("agent.yaml", "-i", "a=b"), "'agent.yaml' is no command", "trackrecord run agent.yaml -i a=b"),
+        (("init",), "there is no command 'init'", "Did you mean `trackrecord new`?"),
+        (("logs",), "there is no command 'logs'", "Did you mean `trackrecord show`?"),
+        (("version",), "there is no command 'version'", "Did you mean `trackrecord --version`?"),
+        (("--verison",), "there is no option '--verison'", "Did you mean `trackrecord --version`?"),
+        (("run", "a.yaml", "a=b"), "'a=b' is one argument too many", "write -i before it: -i a=b"),
+        (("runs", "x"), "'x' is too much for `trackrecord runs`", "`trackrecord runs --help` shows"),
         (("--db", "x", "runs"), "the option '--db' stands before the command", "Write: trackrecord runs --db …"),
         (("runs", "--limt", "x"), "`trackrecord runs` has no option --limt", "Did you mean --limit?"),
         (("runs", "--qqqq"), "`trackrecord runs` has no option --qqqq", "`trackrecord runs --help` shows"),
@@ -70,6 +77,12 @@ def test_a_mistake_at_the_keyboard_gets_a_suggestion(
     assert (2, "") == (done.code, done.out)
     assert f"error: {message}\n" in done.err
     assert cure in done.err
+
+
+def test_words_of_other_tools_lead_to_commands_that_are_there() -> None:
+    """None of them is a command itself, and each leads to one, or to an option of the front door."""
+    assert set() == set(front.ELSEWHERE) & set(COMMANDS)
+    assert set() == set(front.ELSEWHERE.values()) - {*COMMANDS, *front.OPTIONS}
 
 
 def test_a_fault_is_one_line_and_how_to_report_it(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:

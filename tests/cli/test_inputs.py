@@ -99,6 +99,7 @@ def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
         (["tags=@bad.json"], None, "-i 'tags=@bad.json' is no JSON: unexpected end of data at line 1, column 2"),
         ([], "list.json", "--input-json 'list.json' holds no object"),
         ([], "gone.json", "--input-json 'gone.json' cannot be read: no such file or directory"),
+        ([], '{"text": "x"}', "--input-json takes a file, not the JSON itself"),
         (["text=@-", "any=@-"], None, "standard input is asked for by -i 'text=@-' and -i 'any=@-'"),
         (["text=@-"], "-", "standard input is asked for by -i 'text=@-' and --input-json -"),
     ],

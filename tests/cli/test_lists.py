@@ -148,7 +148,11 @@ def test_a_run_by_its_id_its_beginning_or_last(filled: Type) -> None:
 
 @pytest.mark.parametrize(
     ("run", "message"),
-    [("ffff0000", "there is no run 'ffff0000'"), ("01", "there is no run '01'"), ("x\x1b", r"there is no run 'x\x1b'")],
+    [
+        ("ffff0000", "there is no run 'ffff0000'"),
+        ("01", "'01' is too little of a run's id"),
+        ("xxx\x1b", r"there is no run 'xxx\x1b'"),
+    ],
 )
 def test_a_run_that_is_not_there(run: str, message: str, filled: Type) -> None:
     """The list is named as the cure."""

@@ -139,7 +139,7 @@ def test_parity_that_does_not_hold_is_exit_1(typed: Type) -> None:
         (("a", "b", "-i", "x=1"), "two runs have had their -i"),
         (("a", "b", "--engines", "agentkit"), "two runs have had their --engines"),
         (("nothing",), "there is no agent file 'nothing'"),
-        (("gone.yaml",), "cannot read 'gone.yaml'"),
+        (("gone.yaml",), "there is no agent file 'gone.yaml'"),
         (("both.yaml", "--engines", "agentkit"), "parity between agentkit compares nothing"),
         (("both.yaml", "--engines", "agentkit,agentkit"), "parity between agentkit, agentkit compares nothing"),
         (("both.yaml", "--engines", "agentkit,other"), "there is no engine 'other'"),

@@ -124,8 +124,8 @@ def test_a_fresh_machine_needs_no_folder_made(typed: Type, desk: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message", "cure"),
     [
-        (("gone.yaml",), "cannot read 'gone.yaml': no such file or directory", ""),
-        (("ecko.yaml",), "cannot read 'ecko.yaml'", "Did you mean 'echo.yaml'?"),
+        (("gone.yaml",), "there is no agent file 'gone.yaml'", "`trackrecord new` writes one"),
+        (("ecko.yaml",), "there is no agent file 'ecko.yaml'", "Did you mean 'echo.yaml'?"),
         (("draft.yaml",), "the agent 'draft' is draft", "Set `status: active`"),
         (("needs.yaml",), "requires 'nowhere', not connected here", "Connected: demo, files, http, text, time."),
         (("strict.yaml",), "inputs of 'strict': 'count' is missing", "It takes: count*"),
@@ -134,7 +134,7 @@ def test_a_fresh_machine_needs_no_folder_made(typed: Type, desk: Path) -> None:
         (("strict.yaml", "-i", "count"), "-i 'count' has no name and value", "Write -i name=value"),
         (("both.yaml", "--engine", "orkestrator"), "there is no engine 'orkestrator'", "Did you mean 'orchestrator'?"),
         (("echo.yaml", "--engine", "orchestrator"), "has no workflow_steps", "Run it with --engine agentkit"),
-        (("both.yaml", "--model", "opnai:gpt"), "the model 'opnai:gpt' cannot be reached", "Known here: scripted:FILE"),
+        (("both.yaml", "--model", "opnai:gpt"), "the model 'opnai:gpt' cannot be reached", "Did you mean 'openai:gpt'"),
         (("both.yaml", "--model", "scripted:gone.yaml"), "there is no script file 'gone.yaml'", ""),
         (("both.yaml", "--db", "x.db"), "'x.db' is no database URL", "Write sqlite:///x.db"),
         (("both.yaml", "--db", "sqlite:///no/x.db"), "the directory 'no' does not exist", "Create it"),

@@ -2,9 +2,9 @@
 
 A block that names its file, in a first line `# name.ext` or beside its language, is written; an agent must load, JSON
 must be JSON. `python` is run as a program of its own. Of `sh`, `trackrecord …` goes through the command line in this
-process and gives 0, or N where the line says `# exit N`; `make …` must be a target; `export` sets a variable; `pip
-install` installs the folder's pyproject.toml. `sql` is asked of runs.db and prints its values with ` | ` between them.
-`text` right after one of these is what it prints; `…` stands for anything.
+process and gives 0, or N where the line says `# exit N` (what is refused, with 2, prints its error too); `make …` must
+be a target; `export` sets a variable; `pip install` installs the folder's pyproject.toml. `sql` is asked of runs.db and
+prints its values with ` | ` between them. `text` right after one of these is what it prints; `…` stands for anything.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from trackrecord.store.driver import driver
 
 LANGUAGES = ("python", "yaml", "sh", "sql", "text", "json", "toml", "csv", "")
 TARGETS = frozenset(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+REFUSED = 2
 _EXIT = re.compile(r"#.*\bexit (\d+)")
 _ANY_LINES = r"(?:.*\n)*.*"
 _PASSED_OVER = (". .venv/bin/activate",)
@@ -141,6 +142,8 @@ class Player:
         self._count("trackrecord")
         if expected != actual:
             raise ExampleFailed(f"{line!r} gave exit {actual}, not {expected}\n{said.getvalue()}\n{told.getvalue()}")
+        if actual == REFUSED:
+            said.write(told.getvalue())
 
     def _ask(self, block: Block) -> str:
         connection = driver.connect(str(self.made / "runs.db"))
@@ -189,7 +192,7 @@ def check_printed(expected: str, actual: str) -> None:
 
 def reader(tmp_path: Path, patch: pytest.MonkeyPatch) -> Player:
     """Somebody who has nothing but an empty folder and this project installed."""
-    for name in [one for one in os.environ if one.startswith("TRACKRECORD_")]:
+    for name in [one for one in os.environ if one.startswith("TRACKRECORD_") or one.endswith("_API_KEY")]:
         patch.delenv(name)
     patch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     folder = tmp_path / "folder"

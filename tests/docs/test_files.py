@@ -34,13 +34,13 @@ FIELDS: list[tuple[Path, str, FieldTable]] = [
     (AGENT_FILE, "Limits", agent_tables.LIMITS),
     (AGENT_FILE, "Memory", agent_tables.MEMORY),
     (AGENT_FILE, "Payloads", agent_tables.PAYLOADS),
-    (SCRIPT, "Script", script._SCRIPT),
-    (SCRIPT, "Rule", script._RULE),
-    (SCRIPT, "When", script._WHEN),
-    (SCRIPT, "Reply", script._REPLY),
-    (SCRIPT, "Tool call", script._CALL),
-    (SCRIPT, "Usage", script._USAGE),
-    (SCRIPT, "Error", script._ERROR),
+    (SCRIPT, "Script", script.SCRIPT),
+    (SCRIPT, "Rule", script.RULE),
+    (SCRIPT, "When", script.WHEN),
+    (SCRIPT, "Reply", script.REPLY),
+    (SCRIPT, "Tool call", script.CALL),
+    (SCRIPT, "Usage", script.USAGE),
+    (SCRIPT, "Error", script.ERROR),
 ]
 
 
@@ -110,12 +110,12 @@ def test_older_step_types() -> None:
 
 def older_fields() -> Iterator[tuple[str, str, str]]:
     """What the code reads under another name: of which steps, the older name, today's."""
-    for old, new in {**aliases._OLD_COMMON, "continueOnError": "on_error"}.items():
+    for old, new in {**aliases.OLD_COMMON, "continueOnError": "on_error"}.items():
         yield "any step", old, new
-    for kind, renamed in aliases._OLD_FIELDS.items():
+    for kind, renamed in aliases.OLD_FIELDS.items():
         for old, new in renamed.items():
             yield kind, old, new
-    for old, new in {**aliases._OLD_RETRY, "maxRetries": "max_attempts"}.items():
+    for old, new in {**aliases.OLD_RETRY, "maxRetries": "max_attempts"}.items():
         yield "retry", old, new
     yield "parallel", "steps", "branches"
     yield "llm", "params", "input"

@@ -274,7 +274,7 @@ def test_an_unknown_example_is_refused() -> None:
     """Whoever asks for an example that is not there is told which ones are."""
     with pytest.raises(BadInput, match="there is no example 'traige'") as caught:
         examples.path("traige")
-    assert "The examples are enrich, triage, watch_log." == caught.value.cure
+    assert "Did you mean triage? The examples are enrich, triage, watch_log." == caught.value.cure
 
 
 @pytest.mark.parametrize("name", NAMES)

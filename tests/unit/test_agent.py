@@ -503,14 +503,42 @@ def test_a_missing_file_is_named_with_its_neighbour(tmp_path: Path) -> None:
     _file(tmp_path, "name: a", "tickets.yaml")
     wanted = tmp_path / "ticket.yaml"
 
+    assert [f"there is no agent file {str(wanted)!r}. Did you mean {str(tmp_path / 'tickets.yaml')!r}?"] == _refused(
+        wanted
+    )
     assert [
-        f"cannot read {str(wanted)!r}: no such file or directory. Did you mean {str(tmp_path / 'tickets.yaml')!r}?"
-    ] == _refused(wanted)
+        f"there is no agent file {str(tmp_path / 'tickets')!r}. Did you mean {str(tmp_path / 'tickets.yaml')!r}?"
+    ] == _refused(tmp_path / "tickets")
+    assert [
+        f"there is no agent file {str(tmp_path / 'no' / 'a.yaml')!r}. There is no folder {str(tmp_path / 'no')!r}."
+    ] == _refused(tmp_path / "no" / "a.yaml")
 
 
 def test_a_folder_is_no_agent(tmp_path: Path) -> None:
     """A path to a folder is answered, not dumped as a traceback."""
-    assert [f"cannot read {str(tmp_path)!r}: is a directory. Name the file in it."] == _refused(tmp_path)
+    assert [f"{str(tmp_path)!r} is a folder. Name the agent's file in it."] == _refused(tmp_path)
+    _file(tmp_path, "replies: [x]", "a.script.yaml")
+    _file(tmp_path, "name: a", "tickets.yaml")
+    like = str(tmp_path / "tickets.yaml")
+    assert [f"{str(tmp_path)!r} is a folder. Name the agent's file in it, like {like!r}."] == _refused(tmp_path)
+
+
+def test_a_field_that_is_not_indented_is_told_to_be(tmp_path: Path) -> None:
+    """Below an empty field, one that is unknown or two; a misspelt one is still told by its neighbour."""
+    path = _file(tmp_path, "name: a\nlimits:\nmax: 5\nmore: 6\nexample_inputs:\npromt: x\n")
+
+    assert [
+        "line 3: max: an agent has no field 'max'. Indent it if it belongs under `limits:`, which is empty.",
+        "line 4: more: an agent has no field 'more'. Indent it if it belongs under `limits:`, which is empty.",
+        "line 6: promt: an agent has no field 'promt'. Did you mean 'prompt'?",
+    ] == _refused(path)
+
+
+def test_a_script_is_no_agent(tmp_path: Path) -> None:
+    """Whoever names the file of the model's answers is told which one is wanted."""
+    problems = _refused(_file(tmp_path, "replies: [x]\n"))
+
+    assert any("That is a script: name the agent's file" in problem for problem in problems)
 
 
 def test_a_file_beyond_1_mib_is_refused_unread(tmp_path: Path) -> None:

@@ -108,7 +108,6 @@ def test_code_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         ("RETRY__MAX_ATTEMPTS", "many", "is 'many': Input should be a valid integer"),
         ("RETRY__MAX_ATTEMPTS", "0", "is '0': Input should be greater than or equal to 1"),
         ("RETRY__MULTIPLIER", "inf", "is 'inf': Input should be less than or equal to 100"),
-        ("RETRY__TRIES", "3", "is '3': Extra inputs are not permitted"),
         ("LIMITS__RUN_TIMEOUT_S", "inf", "is 'inf': Input should be less than or equal to 2592000"),
         ("LIMITS__RUN_TIMEOUT_S", "nan", "is 'nan': Input should be"),
         ("LIMITS__MAX_COST_USD", "NaN", "is 'NaN': Input should be a finite number"),
@@ -137,7 +136,7 @@ def test_a_variable_that_cannot_be_used_is_named_with_its_value_and_its_cure(
     ("given", "message"),
     [
         ({"durability": "x"}, "the setting 'durability' is 'x': Input should be 'sync' or 'async'"),
-        ({"nope": 1}, "the setting 'nope' is 1: Extra inputs are not permitted"),
+        ({"nope": 1}, "there is no setting 'nope'"),
         ({"retry": {"max_ms": -1}}, "the setting 'retry.max_ms' is -1: Input should be greater than or equal to 0"),
     ],
 )
@@ -146,6 +145,22 @@ def test_an_argument_that_cannot_be_used_is_named_as_the_caller_knows_it(given: 
     with pytest.raises(BadSettings) as caught:
         read_settings(**given)
     assert message == caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("RETRY__MAX_ATTEMPT", "Did you mean TRACKRECORD_RETRY__MAX_ATTEMPTS?"),
+        ("LIMITS__MAX_ITERATION", "Did you mean TRACKRECORD_LIMITS__MAX_ITERATIONS?"),
+        ("HTTP__QQQQ", "`trackrecord config` lists them."),
+    ],
+)
+def test_a_part_that_is_no_setting_gets_its_neighbour(monkeypatch: pytest.MonkeyPatch, name: str, cure: str) -> None:
+    """A misspelt one is never silently passed over, nor its value told."""
+    monkeypatch.setenv(f"TRACKRECORD_{name}", "[7]")
+    with pytest.raises(BadSettings) as caught:
+        read_settings()
+    assert (f"there is no setting TRACKRECORD_{name}", cure) == (caught.value.message, caught.value.cure)
 
 
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

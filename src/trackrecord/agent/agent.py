@@ -13,15 +13,17 @@ from typing import Literal, cast
 
 from trackrecord.agent.definition import Definition, read_definition
 from trackrecord.agent.files import MAX_FILE_BYTES, parse
+from trackrecord.agent.indentation import indented
 from trackrecord.agent.policies import Limits, MemoryPolicy, PayloadPolicy, PluginNeed
 from trackrecord.canonical import Json, clean, encode_clean, loads
 from trackrecord.errors import BadAgent, Problem
 from trackrecord.tenancy import LOCAL_TENANT
-from trackrecord.workflow.fields import MOST_PROBLEMS, Problems, describe, nearest
+from trackrecord.workflow.fields import Problems, counted, describe, nearest
 from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import Workflow
 
 AgentStatus = Literal["draft", "active", "archived"]
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Agent:
         if source.value is not None or not source.problems:
             agent = _read(source.value, str(path), tenant_id, problems)
         if agent is None or problems.found:
-            raise _bad_agent(place.name, source.with_lines(tuple(problems.found)))
+            raise _bad_agent(place.name, source.with_lines(indented(problems.found, source.value)))
         return agent
 
     @classmethod
@@ -131,25 +133,33 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        message = f"cannot read {str(path)!r}: {reason[:1].lower()}{reason[1:]}."
-        raise _bad_agent(path.name, (Problem(path="", message=message, cure=_neighbour(path)),)) from None
+        message, cure = _unreadable(path, f"{reason[:1].lower()}{reason[1:]}")
+        raise BadAgent(message, problems=(Problem(path="", message=f"{message}.", cure=cure),)) from None
 
 
-def _neighbour(path: Path) -> str:
-    """A file beside the missing one that may have been meant."""
+def _unreadable(path: Path, reason: str) -> tuple[str, str]:
+    """Why there is no agent at a path, and the file that may have been meant."""
     try:
         if path.is_dir():
-            return "Name the file in it."
-        names = [one.name for one in path.parent.iterdir() if one.suffix in (".yaml", ".yml", ".json")]
+            inside = sorted(one.name for one in path.iterdir() if one.suffix in _SUFFIXES and "." not in one.stem)
+            named = f", like {str(path / inside[0])!r}" if inside else ""
+            return f"{str(path)!r} is a folder", f"Name the agent's file in it{named}."
+        if path.exists():
+            return f"cannot read {str(path)!r}: {reason}", "Check whose it is and who may read it."
+        if not path.parent.is_dir():
+            return f"there is no agent file {str(path)!r}", f"There is no folder {str(path.parent)!r}."
+        names = {one.stem: one.name for one in sorted(path.parent.iterdir()) if one.suffix in _SUFFIXES}
     except (OSError, ValueError):
-        return ""
-    meant = nearest(path.name, names)
-    return f"Did you mean {str(path.with_name(meant))!r}?" if meant else ""
+        return f"cannot read {str(path)!r}: {reason}", ""
+    meant = nearest(path.stem, names)
+    cure = "`trackrecord new` writes one to begin with."
+    if meant is not None:
+        cure = f"Did you mean {str(path.with_name(names[meant]))!r}?"
+    return f"there is no agent file {str(path)!r}", cure
 
 
 def _bad_agent(name: str, problems: tuple[Problem, ...]) -> BadAgent:
-    count = f"at least {MOST_PROBLEMS}" if len(problems) >= MOST_PROBLEMS else str(len(problems))
-    return BadAgent(f"{name}: {count} problem{'' if count == '1' else 's'}", problems=problems)
+    return BadAgent(f"{name}: {counted(len(problems))}", problems=problems)
 
 
 def _read(value: object, path: str | None, tenant_id: str, problems: Problems) -> Agent | None:

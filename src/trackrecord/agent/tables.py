@@ -88,6 +88,7 @@ ELSEWHERE: Final = {
     **{"tools": "Did you mean 'plugins_required'?", "inputs": "Did you mean 'input_schema'?"},
     **{"outputs": "Did you mean 'output_schema'?", "output": "Did you mean 'output_schema'?"},
     **{"cron": "Did you mean 'schedule'?", "title": "Did you mean 'name'?"},
+    **dict.fromkeys(("replies", "rules"), "That is a script: name the agent's file, whose `model:` names this one."),
     "max_tokens": "It belongs under `limits:`, as max_tokens_per_call or max_tokens_per_run.",
     "timeout": "It belongs under `limits:`: {run_timeout_s: …}.",
 }

@@ -19,6 +19,9 @@ def told(error: TrackrecordError, look: Look) -> str:
     lines = _first(look, error.message)
     if isinstance(error, BadAgent):
         for problem in error.problems:
+            if problem.line is None and not problem.path and problem.message == f"{error.message}.":
+                lines.extend(text for text in paragraph(prose(problem.cure), look.width) if text)
+                continue
             where = f"line {problem.line}" if problem.line is not None else ""
             head = " ".join(part for part in (where, line(problem.path, 200)) if part)
             if head:

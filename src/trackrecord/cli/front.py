@@ -24,6 +24,20 @@ FAULT: Final = 1
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
 _HELP: Final = ("-h", "--help", "help")
+OPTIONS: Final = ("--version", "--help", "--install-completion", "--show-completion")
+# what other tools call it; the nearest name would be another command
+ELSEWHERE: Final = {
+    **dict.fromkeys(("init", "create", "generate", "scaffold"), "new"),
+    **dict.fromkeys(("validate", "lint", "test"), "check"),
+    **dict.fromkeys(("exec", "execute", "start"), "run"),
+    **dict.fromkeys(("list", "ls", "history"), "runs"),
+    **dict.fromkeys(("log", "logs", "view", "inspect", "describe"), "show"),
+    **dict.fromkeys(("settings", "env", "configure"), "config"),
+    **dict.fromkeys(("compare", "diff"), "parity"),
+    **dict.fromkeys(("completion", "completions"), "--install-completion"),
+    "version": "--version",
+}
+_SHELL: Final = {"--complete": "answer", "--show-completion": "show", "--install-completion": "install"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +74,8 @@ def front_page(look: Look) -> str:
     for title, commands in GROUPS.items():
         lines += ["", look.heading(title)]
         lines += [f"  {look.paint(pad(command.name, 10), 'cyan')} {command.summary}" for command in commands]
-    return "\n".join([*lines, "", "`trackrecord COMMAND --help` says more. New here? trackrecord demo"])
+    more = "`trackrecord COMMAND --help` says more; --install-completion completes words."
+    return "\n".join([*lines, "", more, "New here? trackrecord demo, then trackrecord new"])
 
 
 def _dispatch(given: list[str]) -> int:
@@ -71,12 +86,20 @@ def _dispatch(given: list[str]) -> int:
     if name in ("--version", "-V"):
         terminal.say(f"trackrecord {__version__}")
         return 0
+    if name in _SHELL:
+        return _for_shell(name, rest)
     if name == "help":
         name, rest = rest[0], ["--help"]
     command = COMMANDS.get(name)
     if command is None:
-        return _refuse(*_unknown(name, rest))
+        return _refuse(*_unknown([name, *rest]))
     return _call(command, rest)
+
+
+def _for_shell(name: str, rest: Sequence[str]) -> int:
+    shells = import_module("trackrecord.cli.shells")  # only completion needs it
+    code: int = getattr(shells, _SHELL[name])(rest)
+    return code
 
 
 def _call(command: Command, rest: Sequence[str]) -> int:
@@ -93,16 +116,20 @@ def _call(command: Command, rest: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def _unknown(name: str, rest: Sequence[str]) -> tuple[str, str]:
+def _unknown(given: Sequence[str]) -> tuple[str, str]:
+    name, *rest = given
     shown = line(name, 60)
     if name.startswith("-"):
+        near = get_close_matches(name.lower(), OPTIONS, 1)
+        if near:
+            return f"there is no option '{shown}'", f"Did you mean `trackrecord {near[0]}`?"
         named = next((one for one in rest if one in COMMANDS), "COMMAND")
         return f"the option '{shown}' stands before the command", f"Write: trackrecord {named} {shown} …"
-    near = get_close_matches(name, COMMANDS, 1)
+    if name.endswith((".yaml", ".yml", ".json")):
+        return f"'{shown}' is no command", f"To run that agent: trackrecord run {' '.join(line(one) for one in given)}"
+    near = [ELSEWHERE[name]] if name in ELSEWHERE else get_close_matches(name, COMMANDS, 1)
     if near:
         return f"there is no command '{shown}'", f"Did you mean `trackrecord {near[0]}`?"
-    if name.endswith((".yaml", ".yml", ".json")):
-        return f"'{shown}' is no command", f"To run that agent: trackrecord run {shown}"
     return f"there is no command '{shown}'", "`trackrecord --help` lists them."
 
 

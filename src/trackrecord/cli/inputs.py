@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 << 20  # more is refused before it is read: admission takes 1 MiB unless told otherwise
 _HOW: Final = "Write -i name=value, -i name=@file for a file's text, or -i name=@- for standard input."
+_PIPED: Final = "Write it to a file, pipe it in (echo '{…}' | … --input-json -), or give each input with -i."
 _TYPES: Final = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 
 
@@ -114,6 +115,8 @@ def _check_once(given: Sequence[_Given], document: str | None) -> None:
 
 
 def _document(place: str) -> dict[str, Json]:
+    if place.lstrip().startswith(("{", "[")):
+        raise BadInput("--input-json takes a file, not the JSON itself", cure=_PIPED)
     what = f"--input-json {place!r}"
     value = _json(_text(place, what), what)
     if not isinstance(value, dict):
@@ -152,7 +155,7 @@ def _text(place: str, what: str) -> str:
         data = sys.stdin.buffer.read(MOST_BYTES + 1) if place == "-" else _bytes(Path(place).expanduser())
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadInput(f"{what} cannot be read: {reason[:1].lower()}{reason[1:]}", cure=_near(place)) from None
+        raise BadInput(f"{what} cannot be read: {reason[:1].lower()}{reason[1:]}", cure=_near(place, what)) from None
     if len(data) > MOST_BYTES:
         raise BadInput(f"{what} is more than {MOST_BYTES:,} bytes", cure="Hand over a path and let a plugin read it.")
     try:
@@ -190,12 +193,13 @@ def _field(schema: Mapping[str, Json] | None, name: str) -> Json:
     return fields.get(name) if isinstance(fields, dict) else None
 
 
-def _near(place: str) -> str:
+def _near(place: str, what: str) -> str:
     """A file beside the missing one that may have been meant."""
-    path = Path(place)
+    path, sign = Path(place), "" if what.startswith("--") else "@"
+    how = _HOW if sign else "Name a file with one JSON object, or - for standard input."
     try:
         names = [entry.name for entry in (path.parent).iterdir()]
     except (OSError, ValueError):
-        return _HOW
+        return how
     near = get_close_matches(path.name, names, 1)
-    return f"Did you mean @{path.with_name(near[0])}?" if near else _HOW
+    return f"Did you mean {sign}{path.with_name(near[0])}?" if near else how

@@ -6,6 +6,7 @@ plain text, and whoever needs a number reads it with an error of their own; so `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, cast
 
@@ -13,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from trackrecord.cli.commands import Command
+from trackrecord.cli.escape import line
 from trackrecord.cli.look import WIDTH, pad, paragraph
 
 Db = Annotated[
@@ -21,6 +23,7 @@ Db = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="canonical JSON on stdout, complete")]
 _HELP: Final = ["-h", "--help"]
+_EXTRA: Final = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 
 
 class _Plain(TyperCommand):
@@ -90,10 +93,23 @@ def complaint(error: typer.TyperException, command: Command) -> tuple[str, str]:
     option = getattr(error, "option_name", None)
     near = getattr(error, "possibilities", None)
     message = error.format_message().rstrip(".")
+    extra = _EXTRA.fullmatch(message)
+    if extra is not None:
+        return _too_much(extra[1], command, more)
     if option is not None and message.startswith("No such option"):
         meant = f"Did you mean {' or '.join(sorted(near))}? " if near else ""
         return f"`trackrecord {command.name}` has no option {option}", f"{meant}{more}"
     return f"{message[:1].lower()}{message[1:]}", more
+
+
+def _too_much(words: str, command: Command, more: str) -> tuple[str, str]:
+    """More arguments than there are; `name=value` was meant as an input."""
+    if command.name == "secrets":  # it may be one, and stays unsaid
+        return "one argument too many", "No value is taken from the command line. Pipe it in: `… < FILE`."
+    shown = line(words, 200)
+    if "=" in words and any(" -i " in example for example in command.examples):
+        return f"'{shown}' is one argument too many", f"To give an input, write -i before it: -i {shown}"
+    return f"'{shown}' is too much for `trackrecord {command.name}`", more
 
 
 def _names(option: Any) -> str:

@@ -6,6 +6,7 @@ of its folder, because an example writes what it makes beside what it reads.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -27,5 +28,7 @@ def path(name: str) -> Path:
         BadInput: there is no such example.
     """
     if name not in names():
-        raise BadInput(f"there is no example {name!r}", cure=f"The examples are {', '.join(names())}.")
+        near = get_close_matches(name, names(), 1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        raise BadInput(f"there is no example {name!r}", cure=f"{meant}The examples are {', '.join(names())}.")
     return _HERE / name

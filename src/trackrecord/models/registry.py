@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from trackrecord.errors import UnknownModel
 from trackrecord.models.messages import Model
-from trackrecord.models.providers.catalogue import PROVIDERS, is_known, near_models
+from trackrecord.models.providers.catalogue import OTHERS, WATCHED, is_known, near_models
 from trackrecord.models.scripted import ScriptedModel
 
 if TYPE_CHECKING:
@@ -108,8 +108,10 @@ class Models:
         if not near and get_close_matches(provider, [SCRIPTED[:-1]], n=1):
             near = [f"{SCRIPTED}{rest or 'FILE'}"]
         near = near or near_models(name)
-        meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-        return f"{meant}Known here: {', '.join(self.names)}; NAME of a provider: {', '.join(PROVIDERS)}."
+        if near:
+            return f"Did you mean {' or '.join(map(repr, near))}?"
+        others = f"{', '.join(WATCHED)} and {len(OTHERS)} more"
+        return f"Write provider:name. Known here: {', '.join(self.names)}; providers: {others}."
 
 
 def _unknown(name: str) -> str:

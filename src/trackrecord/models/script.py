@@ -28,13 +28,13 @@ from trackrecord.workflow.references import Template, compile_template
 if TYPE_CHECKING:
     from trackrecord.agent.files import Source
 
-_SCRIPT: Final[Table] = {
+SCRIPT: Final[Table] = {
     "replies": Field(kind="list", default=[]),
     "rules": Field(kind="list", default=[]),
     "then": Field(kind="text", choices=("repeat_last",)),
 }
-_RULE: Final[Table] = {"when": Field(kind="mapping", default={}), "reply": Field(kind="any", is_required=True)}
-_REPLY: Final[Table] = {
+RULE: Final[Table] = {"when": Field(kind="mapping", default={}), "reply": Field(kind="any", is_required=True)}
+REPLY: Final[Table] = {
     "text": Field(kind="text"),
     "json": Field(kind="any"),
     "tool_calls": Field(kind="list", default=[]),
@@ -45,12 +45,12 @@ _REPLY: Final[Table] = {
     "error": Field(kind="mapping"),
     "literal": Field(kind="flag", default=False),
 }
-_CALL: Final[Table] = {
+CALL: Final[Table] = {
     "name": Field(kind="text", is_required=True, least=1),
     "arguments": Field(kind="any", default={}),
     "id": Field(kind="text", least=1),
 }
-_ERROR: Final[Table] = {
+ERROR: Final[Table] = {
     "status": Field(kind="integer", least=100, most=599),
     "code": Field(kind="text", choices=("provider_unavailable", "model_failed", "provider_bad_response")),
     "message": Field(kind="text", least=1),
@@ -58,7 +58,7 @@ _ERROR: Final[Table] = {
     "times": Field(kind="integer", least=1),
     "usage": Field(kind="any"),
 }
-_USAGE: Final[Table] = {
+USAGE: Final[Table] = {
     name: Field(kind="any") for name in ("input", "output", "cache_read", "cache_write", "reasoning")
 }
 _TEXT_CHECKS: Final[Mapping[str, Callable[[str], Check]]] = {
@@ -67,7 +67,7 @@ _TEXT_CHECKS: Final[Mapping[str, Callable[[str], Check]]] = {
     "system_contains": rules.system_contains,
     "tool": rules.last_tool_is,
 }
-_WHEN: Final[Table] = {
+WHEN: Final[Table] = {
     "turn": Field(kind="integer", least=1),
     "path": Field(kind="text", least=1, most=1_024),
     "matches": Field(kind="text", least=1, most=1_000),
@@ -109,7 +109,7 @@ def read_script(value: object, *, name: str, source: Source | None = None) -> Sc
 
 
 def _script(value: Json, problems: Problems) -> Script:
-    fields = _fields(value, _SCRIPT, "", "a script", problems)
+    fields = _fields(value, SCRIPT, "", "a script", problems)
     replies = [_reply(one, join("replies", place), problems) for place, one in enumerate(_list(fields["replies"]))]
     ruled = [_rule(one, join("rules", place), problems) for place, one in enumerate(_list(fields["rules"]))]
     if not replies and not ruled and not problems.found:
@@ -118,14 +118,14 @@ def _script(value: Json, problems: Problems) -> Script:
 
 
 def _rule(value: Json, path: str, problems: Problems) -> Rule:
-    fields = _fields(value, _RULE, path, "a rule", problems)
+    fields = _fields(value, RULE, path, "a rule", problems)
     checks = _checks(fields["when"], join(path, "when"), problems)
     reply = "" if fields["reply"] is None else fields["reply"]
     return Rule(tuple(checks), _reply(reply, join(path, "reply"), problems))
 
 
 def _checks(value: Json, path: str, problems: Problems) -> list[Check]:
-    fields = _fields(value, _WHEN, path, "`when`", problems)
+    fields = _fields(value, WHEN, path, "`when`", problems)
     checks: list[Check] = []
     for name, wanted in fields.items():
         if isinstance(value, dict) and name in value and value[name] is None:
@@ -152,7 +152,7 @@ def _text_check(name: str, wanted: str, path: str, problems: Problems) -> list[C
 
 def _reply(value: Json, path: str, problems: Problems) -> ScriptedReply:
     given: Json = {"text": value} if isinstance(value, str) else value
-    fields = _fields(given, _REPLY, path, "a reply", problems)
+    fields = _fields(given, REPLY, path, "a reply", problems)
     error = None if fields["error"] is None else _error(fields["error"], join(path, "error"), problems)
     if isinstance(given, dict):
         _check_content(given, path, problems)
@@ -196,7 +196,7 @@ def _check_content(given: Mapping[str, Json], path: str, problems: Problems) -> 
 
 
 def _call(value: Json, path: str, is_literal: bool, problems: Problems) -> ScriptedCall:
-    fields = _fields(value, _CALL, path, "a tool call", problems)
+    fields = _fields(value, CALL, path, "a tool call", problems)
     arguments = fields["arguments"]
     # raw text stands for what a model may write, broken JSON too: nothing is filled in there
     is_fixed = is_literal or isinstance(arguments, str)
@@ -212,7 +212,7 @@ def _usage(value: Json, path: str, problems: Problems) -> Usage:
     """The figures as the provider would report them; one that makes no sense is unknown, and kept raw."""
     if value == "none":
         return UNKNOWN
-    given = _fields(value, _USAGE, path, "usage (or the word none)", problems)
+    given = _fields(value, USAGE, path, "usage (or the word none)", problems)
     figures = {name: read_figure(figure) for name, figure in given.items()}
     is_senseless = any(given[name] is not None and figure is None for name, figure in figures.items())
     is_known = any(figure is not None for figure in figures.values())
@@ -228,7 +228,7 @@ def _usage(value: Json, path: str, problems: Problems) -> Usage:
 
 
 def _error(value: Json, path: str, problems: Problems) -> ScriptedError:
-    fields = _fields(value, _ERROR, path, "an error", problems)
+    fields = _fields(value, ERROR, path, "an error", problems)
     status, retry_after_s, times = fields["status"], fields["retry_after_s"], fields["times"]
     was_passing = not isinstance(status, int) or status in _TRANSIENT_STATUSES or status >= 500
     code = _text(fields["code"]) or ("provider_unavailable" if was_passing else "model_failed")

@@ -21,6 +21,7 @@ from trackrecord.tenancy import LOCAL_TENANT
 
 Row = Mapping[str, Any]
 MAX_LISTED = 100_000
+LEAST_OF_AN_ID = 4  # less may mean anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +137,16 @@ class SqliteReader:
         found = self._find_runs(run)
         if len(found) == 1:
             return found[0]
+        if not found and len(run) < LEAST_OF_AN_ID:
+            raise UnknownRun(
+                f"{run!r} is too little of a run's id", cure=f"Give {LEAST_OF_AN_ID} characters or more, or `last`."
+            )
         if not found:
             raise UnknownRun(
                 f"there is no run {run!r}", cure="`trackrecord runs` lists them; the beginning of an id will do."
             )
-        raise UnknownRun(f"{run!r} is the beginning of more than one run id", cure="Give more of the id.")
+        fits = " or ".join(str(one["id"]) for one in found)
+        raise UnknownRun(f"{run!r} is the beginning of more than one run id", cure=f"Give more of it: {fits}.")
 
     def log(self, run_id: str) -> Row | None:
         """The log row of a run; None while it has not ended."""
@@ -225,7 +231,7 @@ class SqliteReader:
                 "SELECT * FROM agent_executions WHERE tenant_id = ? ORDER BY id DESC LIMIT 1", (self.tenant_id,)
             )
         exact = self.rows("SELECT * FROM agent_executions WHERE tenant_id = ? AND id = ?", (self.tenant_id, run))
-        if exact or len(run) < 4:
+        if exact or len(run) < LEAST_OF_AN_ID:
             return exact
         return self.rows(
             "SELECT * FROM agent_executions WHERE tenant_id = ? AND substr(id, 1, length(?)) = ? LIMIT 2",

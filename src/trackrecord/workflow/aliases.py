@@ -29,8 +29,8 @@ OLD_TYPES: Final[Mapping[str, str]] = {
     "comparison": "compare",
     "plugin_action": "action",
 }
-_OLD_COMMON: Final = {"dependencies": "depends_on", "executeIf": "if", "retryPolicy": "retry"}
-_OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+OLD_COMMON: Final = {"dependencies": "depends_on", "executeIf": "if", "retryPolicy": "retry"}
+OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "conditional": {"then_steps": "then", "else_steps": "else", "thenSteps": "then", "elseSteps": "else"},
     "loop": {"iterateOver": "over", "loopSteps": "steps", "maxIterations": "max_iterations"},
     "map": {
@@ -46,14 +46,14 @@ _OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "parallel": {"maxConcurrency": "max_concurrency"},
     "delay": {"duration_ms": "duration"},
 }
-_OLD_RETRY: Final = {
+OLD_RETRY: Final = {
     "maxAttempts": "max_attempts",
     "initialMs": "initial_ms",
     "backoffMs": "initial_ms",
     "backoffMultiplier": "multiplier",
     "maxMs": "max_ms",
 }
-_OLD_COLLECT: Final = {"collect": "list"}
+OLD_COLLECT: Final = {"collect": "list"}
 PARALLEL_WIDTH: Final = 8
 _DEPTH: Final = 64
 
@@ -126,10 +126,10 @@ class _Resolver:
             return value
         step = dict(value)
         self._type(step)
-        self._rename(step, _OLD_COMMON, path)
+        self._rename(step, OLD_COMMON, path)
         kind = step.get("type")
         self._unfold(step, kind, path)
-        self._rename(step, _OLD_FIELDS.get(kind, {}) if isinstance(kind, str) else {}, path)
+        self._rename(step, OLD_FIELDS.get(kind, {}) if isinstance(kind, str) else {}, path)
         if kind == "llm" and "params" in step and "input" not in step:
             self._move(step, "params", "input", path)
         self._group(step, path)
@@ -167,8 +167,8 @@ class _Resolver:
                 if isinstance(inner, dict):
                     step.pop(group)
                     step.update({f"{group}.{name}": item for name, item in inner.items()})
-            if step.get("gather.operation") in _OLD_COLLECT:
-                step["gather.operation"] = _OLD_COLLECT[str(step["gather.operation"])]
+            if step.get("gather.operation") in OLD_COLLECT:
+                step["gather.operation"] = OLD_COLLECT[str(step["gather.operation"])]
         config = step.get("config")
         if kind == "transform" and isinstance(config, dict) and not any(name in step for name in config):
             step.pop("config")
@@ -227,7 +227,7 @@ class _Resolver:
         if isinstance(repeats, int) and not isinstance(repeats, bool):
             policy["maxRetries"] = repeats + 1  # it counted the tries after the first one
             self._move(policy, "maxRetries", "max_attempts", at)
-        self._rename(policy, _OLD_RETRY, at)
+        self._rename(policy, OLD_RETRY, at)
         step["retry"] = policy
 
     def _bodies(self, step: dict[str, Json], path: str, depth: int) -> None:

@@ -40,7 +40,7 @@ from trackrecord.workflow.steps import (
 )
 
 Values = Mapping[str, Json]
-_BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
 def body(kind: StepType, values: Values, options: Values, site: Site) -> Body | None:
@@ -209,7 +209,7 @@ def _parallel(values: Values, site: Site) -> ParallelBody | None:
 
 
 def _branch(name: str, place: str, steps: Json, site: Site) -> StepList:
-    if _BRANCH.fullmatch(name) is None:
+    if BRANCH.fullmatch(name) is None:
         site.add(place, f"{name!r} is no usable branch name", "Use letters, digits, _ and -, at most 64.")
     if not isinstance(steps, list) or not steps:
         said = "has no steps" if not steps else f"must be a list of steps, not {describe(steps)}"

@@ -15,7 +15,7 @@ from trackrecord.workflow.outline import fallback_of
 from trackrecord.workflow.vocabulary import RETRY, table
 
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION: Final = re.compile(r"\s*(\d{1,12}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)\s*")
+DURATION: Final = re.compile(r"\s*(\d{1,12}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)\s*")
 
 
 def essence(steps: Json) -> Json:
@@ -27,7 +27,7 @@ def essence(steps: Json) -> Json:
 
 def duration_ms(text: str) -> int | None:
     """Milliseconds of a duration like `500ms`, `30s`, `1.5h` or `2d`; None when the text is none."""
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     return round(float(match[1]) * _UNITS_MS[match[2]]) if match else None
 
 

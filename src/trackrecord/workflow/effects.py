@@ -22,10 +22,16 @@ from trackrecord.workflow.steps import (
 )
 
 EffectOf = Callable[[str, str], EffectClass | None]
+Suggest = Callable[[str], str]
 
 
 def check(
-    workflow: Workflow, effect_of: EffectOf, connected: Collection[str], *, path: str = "workflow_steps"
+    workflow: Workflow,
+    effect_of: EffectOf,
+    connected: Collection[str],
+    *,
+    suggest: Suggest | None = None,
+    path: str = "workflow_steps",
 ) -> tuple[Problem, ...]:
     """What is wrong with a workflow's actions, given the effect class of each.
 
@@ -34,6 +40,7 @@ def check(
         effect_of: plugin and action to the class the action declares, `unsafe` when it declares none; None when there
             is no such action.
         connected: names of connected plugins; steps of the others, which must be optional, are left unchecked.
+        suggest: a sentence that helps with a name like `text.cont` that is none.
         path: where the workflow is in its definition.
     """
     problems = Problems()
@@ -43,7 +50,8 @@ def check(
             continue
         effect = effect_of(body.plugin, body.action)
         if effect is None:
-            problems.add(join(at, "action"), f"the plugin {body.plugin!r} has no action {body.action!r}")
+            cure = "" if suggest is None else suggest(f"{body.plugin}.{body.action}")
+            problems.add(join(at, "action"), f"the plugin {body.plugin!r} has no action {body.action!r}", cure)
         elif (body.effect or effect) == "unsafe" and step.retry is not None:
             message = f"{body.plugin}.{body.action} is unsafe and cannot be retried: it might happen twice"
             cure = "Remove retry, or write `effect: keyed` if the action honours the idempotency key."

@@ -77,6 +77,12 @@ class Problems:
         self.found.append(Problem(path=path, message=sentence, cure=cure))
 
 
+def counted(count: int) -> str:
+    """How many problems there are, in words."""
+    shown = f"at least {MOST_PROBLEMS}" if count >= MOST_PROBLEMS else str(count)
+    return f"{shown} problem{'' if count == 1 else 's'}"
+
+
 def join(path: str, part: str | int) -> str:
     """The path one level further in: `steps` and 2 give `steps[2]`, `a` and `b` give `a.b`."""
     if isinstance(part, int):

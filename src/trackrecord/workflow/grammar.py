@@ -36,7 +36,7 @@ from trackrecord.workflow.vocabulary import (
     table,
 )
 
-_EFFECT_CAUSE: Final = re.compile("timeout|connection|408|429|5xx|5[0-9][0-9]")
+EFFECT_CAUSE: Final = re.compile("timeout|connection|408|429|5xx|5[0-9][0-9]")
 _AN: Final = ("action", "agent", "llm")  # an action step, an llm step
 
 
@@ -255,7 +255,7 @@ class _Reader:
         words: list[str] = []
         for index, cause in enumerate(causes):
             word = str(cause)
-            if kind is not None and not (_EFFECT_CAUSE.fullmatch(word) if is_effect else word in STEP_CAUSES):
+            if kind is not None and not (EFFECT_CAUSE.fullmatch(word) if is_effect else word in STEP_CAUSES):
                 cure = near(word, EFFECT_CAUSES if is_effect else STEP_CAUSES)
                 self.problems.add(join(join(at, "on"), index), f"{word!r} is no cause that can be retried", cure)
             words.extend([str(status) for status in range(500, 600)] if word == "5xx" else [word])

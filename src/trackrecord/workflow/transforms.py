@@ -292,3 +292,6 @@ _OPERATIONS: Final[Mapping[str, _Operation]] = {
     "join": _Operation(_join, ("left", "right", "on"), ("how",)),
 }
 OPERATIONS: Final = tuple(_OPERATIONS)
+OPTIONS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    name: (one.required, one.optional) for name, one in _OPERATIONS.items()
+}  # the fields each operation needs, and those it may have

@@ -73,7 +73,7 @@ async def test_a_model_registered_in_python_wins() -> None:
         (
             "nobody:x",
             "no provider 'nobody' is set up",
-            "Known here: mock:loud, scripted:FILE; NAME of a provider: open",
+            "Known here: mock:loud, scripted:FILE; providers: openai, ",
         ),
         ("mock:lout", "no provider 'mock' is set up for 'lout'", "Did you mean 'mock:loud'?"),
         ("script:a.yaml", "no provider 'script' is set up", "Did you mean 'scripted:a.yaml'?"),

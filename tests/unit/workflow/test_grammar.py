@@ -636,12 +636,17 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         {"id": "d", **call, "action": "payy"},
     )
 
-    found = effects.check(workflow, lambda _, action: {"pay": "unsafe", "balance": "read"}.get(action), ("bank",))  # type: ignore[arg-type,return-value]
+    found = effects.check(
+        workflow,
+        lambda _, action: {"pay": "unsafe", "balance": "read"}.get(action),  # type: ignore[arg-type,return-value]
+        ("bank",),
+        suggest=lambda name: f"Not {name}.",
+    )
 
     assert [
         "workflow_steps[0].steps[0].retry: bank.pay is unsafe and cannot be retried: it might happen twice."
         " Remove retry, or write `effect: keyed` if the action honours the idempotency key.",
-        "workflow_steps[3].action: the plugin 'bank' has no action 'payy'.",
+        "workflow_steps[3].action: the plugin 'bank' has no action 'payy'. Not bank.payy.",
     ] == [str(problem) for problem in found]
 
 

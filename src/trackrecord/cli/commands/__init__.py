@@ -28,6 +28,11 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=("trackrecord demo",),
         ),
         Command(
+            name="new",
+            summary="write an agent file to begin with; it runs at once, offline",
+            examples=("trackrecord new order-desk", "trackrecord new agents/desk.yaml --engine orchestrator"),
+        ),
+        Command(
             name="run",
             summary="run an agent and record it",
             examples=(
@@ -73,6 +78,18 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
                 "trackrecord secrets list",
                 "trackrecord secrets rotate < new.key",
             ),
+        ),
+    ),
+    "Set it up": (
+        Command(
+            name="config",
+            summary="show every setting, its value, and where it comes from",
+            examples=("trackrecord config",),
+        ),
+        Command(
+            name="schema",
+            summary="print a JSON Schema: of agent files, scripts or records",
+            examples=("trackrecord schema > agent.schema.json", "trackrecord schema record"),
         ),
     ),
     "Prove it": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trackrecord.cli import terminal
+from trackrecord.cli.checking import check_actions
 from trackrecord.cli.commands.run import AgentFile
 from trackrecord.cli.escape import line
 from trackrecord.cli.look import joined
@@ -18,6 +19,7 @@ def command(agent_file: AgentFile, is_json: AsJson = False) -> int:
 
     try:
         agent = Agent.load(agent_file)
+        check_actions(agent, agent_file)
     except BadAgent as error:
         if not is_json:
             raise

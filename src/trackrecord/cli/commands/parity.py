@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trackrecord.cli import terminal
+from trackrecord.cli.checking import placed
 from trackrecord.cli.commands.run import InputJson, Inputs, Model
 from trackrecord.cli.database import reader_of, scoring
 from trackrecord.cli.inputs import read_inputs, settings_for
@@ -78,7 +79,8 @@ def _of_agent(
     given = read_inputs(pairs, document, agent.input_schema)
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
     tr = Trackrecord(settings=settings_for(file, given, db))
-    return asyncio.run(tr.parities(agent, given, engines=names, model=model))
+    with placed(file):
+        return asyncio.run(tr.parities(agent, given, engines=names, model=model))
 
 
 def _check_alone(inputs: Sequence[str] | None, document: str | None, engines: str | None, model: str | None) -> None:

@@ -10,6 +10,7 @@ import typer
 from trackrecord.cli import terminal
 from trackrecord.cli.answer import answer_text
 from trackrecord.cli.carrying import Carried, Wish, carry_out
+from trackrecord.cli.checking import placed
 from trackrecord.cli.database import reader_of
 from trackrecord.cli.escape import prose
 from trackrecord.cli.inputs import read_inputs, settings_for
@@ -60,7 +61,8 @@ def command(
     given = read_inputs(inputs or [], input_json, agent.input_schema)
     tr = Trackrecord(settings=settings_for(agent_file, given, db))
     wish = Wish(engine=engine, model=model, prompt=prompt)
-    carried = carry_out(tr, agent, given, wish, terminal.here())
+    with placed(agent_file):
+        carried = carry_out(tr, agent, given, wish, terminal.here())
     if carried.run is None:
         terminal.tell("stopped before anything ran")
     else:
