@@ -10,15 +10,17 @@ from typing import Final
 
 from trackrecord.cli.answer import answer_text, one_line
 from trackrecord.cli.escape import line, prose
-from trackrecord.cli.look import GAP, Column, Look, joined, pad, paragraph, spread, table, wrapped
+from trackrecord.cli.look import GAP, Look, joined, pad, paragraph, spread, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
+from trackrecord.cli.pages.models import model_lines
 from trackrecord.cli.pages.tools import tool_lines
+from trackrecord.cli.pages.trouble import MOST_TROUBLES, trouble_lines
 from trackrecord.cli.pages.use import use_lines
-from trackrecord.cli.pages.waterfall import waterfall
-from trackrecord.cli.signs import run_state
+from trackrecord.cli.pages.waterfall import MOST_ROWS, waterfall
+from trackrecord.cli.signs import run_state, run_style, run_words
 from trackrecord.cli.stored import StoredRun, payload_value
-from trackrecord.cli.units import UNKNOWN, ago, count, dollars, exact, many, milliseconds
+from trackrecord.cli.units import UNKNOWN, ago, count, exact, many, milliseconds
 from trackrecord.tenancy import LOCAL_USER
 
 _MOST_ANSWER_LINES: Final = 14
@@ -34,10 +36,11 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
         use_lines(run, look),
         _workflow(run, look),
-        _models(run.logs, look),
-        tool_lines(run.logs, look),
+        model_lines(run.spans, look),
+        tool_lines(run.logs, run.spans, look),
+        trouble_lines(run.spans, look, most=None if is_whole else MOST_TROUBLES),
         _memories(run, look),
-        waterfall(run.spans, look, most_rows=None) if is_whole else waterfall(run.spans, look),
+        waterfall(run.spans, look, most_rows=None if is_whole else MOST_ROWS),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
@@ -79,9 +82,14 @@ def _trouble(run: StoredRun, look: Look) -> list[str]:
         return paragraph(f"The run is {row['status']}{waits}. What follows is what it has used so far.", look.width)
     if row["error_code"] is None and row["error_message"] is None:
         return []
-    where = f" at {line(str(row['error_path']), look.width - 30)}" if row["error_path"] else ""
+    status = str(row["status"])
+    sign, word = run_words(status)
+    style = run_style(status)
+    code = line(str(row["error_code"] or "no code"), 40)
+    where = f" at {line(str(row['error_path']), look.width - len(word) - len(code) - 10)}" if row["error_path"] else ""
     message = paragraph(prose(str(row["error_message"] or "no message")), look.width - 2)
-    return [look.paint(str(row["error_code"]), "red", "bold") + look.dim(where), *(f"  {text}" for text in message)]
+    head = f"{look.paint(sign, style)} {look.paint(f'{word}: {code}', style, 'bold')}{look.dim(where)}"
+    return [head, *(f"  {text}" for text in message)]
 
 
 def _inputs(run: StoredRun, look: Look) -> list[str]:
@@ -144,30 +152,6 @@ def _shape(counts: tuple[int | None, ...], loop_word: str) -> str:
             f"{count(parallel)} in parallel",
         )
     )
-
-
-def _models(logs: Logs, look: Look) -> list[str]:
-    uses = read.objects(logs, "models")
-    if not uses:
-        return []
-    columns = (
-        Column(title="model", least=12),
-        Column(title="answered", least=8),
-        Column(title="calls", is_right=True),
-        Column(title="tokens", is_right=True),
-        Column(title="cost", is_right=True),
-    )
-    rows = [
-        (
-            line(f"{read.text(use, 'provider') or '?'}:{read.text(use, 'requested') or '?'}"),
-            line(read.text(use, "responded") or UNKNOWN),
-            count(read.number(use, "calls")),
-            count(read.number(use, "tokens")),
-            dollars(read.number(use, "cost")),
-        )
-        for use in uses
-    ]
-    return [look.heading("Models"), *table(look, columns, rows, indent=2)]
 
 
 def _memories(run: StoredRun, look: Look) -> list[str]:
