@@ -79,11 +79,7 @@ def model_notes(sums: Sequence[ModelSum]) -> list[str]:
     whole = sums[-1]
     notes: list[str] = []
     if whole.unreported:
-        said = "it was" if whole.unreported == 1 else "they were"
-        notes.append(
-            f"{count(whole.unreported)} of {many(whole.calls, 'call')} reported no tokens: {said} sent, and what "
-            f"{'it' if whole.unreported == 1 else 'they'} used is unknown"
-        )
+        notes.append(f"{_of(whole.unreported, whole.calls)} reported no tokens: what was used is unknown, not 0")
     silent = [
         title
         for title, key in zip(_TITLES, range(len(FIGURES)), strict=True)
@@ -103,10 +99,14 @@ def model_notes(sums: Sequence[ModelSum]) -> list[str]:
 
 def _unpriced(sums: Sequence[ModelSum], whole: ModelSum) -> str:
     told = {_PROVIDED.get(one.name.partition(":")[0], "") for one in sums if one.name != "all"}
-    left = f"{count(whole.calls - whole.priced)} of {many(whole.calls, 'call')} could not be priced"
+    left = f"{_of(whole.calls - whole.priced, whole.calls)} could not be priced"
     if told <= set(_PROVIDED.values()):
         return f"{left}: {', '.join(sorted(told))}"
     return f"{left}: no tokens reported, or no price known" if whole.unreported else f"{left}: no price known"
+
+
+def _of(part: int, calls: int) -> str:
+    return "the only call" if calls == 1 else f"{count(part)} of {many(calls, 'call')}"
 
 
 def _sum(name: str, spans: Sequence[Span]) -> ModelSum:

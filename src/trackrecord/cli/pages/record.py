@@ -24,6 +24,7 @@ from trackrecord.cli.units import UNKNOWN, ago, count, exact, many, milliseconds
 from trackrecord.tenancy import LOCAL_USER
 
 _MOST_ANSWER_LINES: Final = 14
+NOT_KEPT: Final = "not kept (payload policy none, or erased)"
 _WAITS: Final = {"unknown_outcome": "nobody knows whether an unsafe call had its effect; a person must say"}
 
 
@@ -77,9 +78,7 @@ def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
 def _trouble(run: StoredRun, look: Look) -> list[str]:
     row = run.execution
     if not run.has_ended:
-        reason = str(row["wait_reason"]) if row["wait_reason"] else ""
-        waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
-        return paragraph(f"The run is {row['status']}{waits}. What follows is what it has used so far.", look.width)
+        return paragraph(standing(run), look.width)
     if row["error_code"] is None and row["error_message"] is None:
         return []
     status = str(row["status"])
@@ -92,10 +91,18 @@ def _trouble(run: StoredRun, look: Look) -> list[str]:
     return [head, *(f"  {text}" for text in message)]
 
 
+def standing(run: StoredRun) -> str:
+    """What is said of a run that has not ended."""
+    row = run.execution
+    reason = str(row["wait_reason"]) if row["wait_reason"] else ""
+    waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
+    return f"The run is {row['status']}{waits}. What follows is what it has used so far."
+
+
 def _inputs(run: StoredRun, look: Look) -> list[str]:
     value = payload_value(run.input)
     if run.input is not None and run.input["body"] is None:
-        return [f"{look.heading('Inputs')}  {look.dim('not kept (payload policy none, or erased)')}"]
+        return [f"{look.heading('Inputs')}  {look.dim(NOT_KEPT)}"]
     if not isinstance(value, dict) or not value:
         return []
     names = {name: line(name, 24) for name in value}
@@ -111,7 +118,7 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
     if run.output is None:
         return []
     if run.output["body"] is None:
-        return [f"{look.heading('Answer')}  {look.dim('not kept (payload policy none, or erased)')}"]
+        return [f"{look.heading('Answer')}  {look.dim(NOT_KEPT)}"]
     whole = run.answer if not run.output["was_truncated"] else str(run.output["body"])
     lines = paragraph(prose(answer_text(whole, look.width - 2)), look.width - 2)
     left = 0 if most is None or len(lines) <= most + 2 else len(lines) - most
@@ -123,19 +130,24 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
 
 
 def _workflow(run: StoredRun, look: Look) -> list[str]:
+    rows = workflow_rows(run)
+    return [look.heading("Workflow"), *(f"  {look.dim(pad(name, 8))}  {told}" for name, told in rows)] if rows else []
+
+
+def workflow_rows(run: StoredRun) -> list[tuple[str, str]]:
+    """What the workflow declares, what was executed of it, and how its steps ended; empty when there is none."""
     logs = run.logs
     declared = _counts(logs, "declared", ("steps", "conditionalBranches", "loops", "parallel"))
     if not run.execution["runs_workflow"] and not any(declared):
         return []
-    lines = [look.heading("Workflow"), f"  {look.dim('declared')}  {_shape(declared, 'loop')}"]
+    rows = [("declared", _shape(declared, "loop"))]
     if not run.execution["runs_workflow"]:
         title = line(str(run.execution["engine_title"]), 30)
-        return [*lines, f"  {look.dim('executed')}  {UNKNOWN}  {title} does not run the steps"]
+        return [*rows, ("executed", f"{UNKNOWN}  {title} does not run the steps")]
     executed = _counts(logs, "executed", ("steps", "conditionalBranches", "loopIterations", "parallel"))
-    lines.append(f"  {look.dim('executed')}  {_shape(executed, 'iteration')}")
     ends = ((read.number(logs, f"steps{end.title()}"), end) for end in ("completed", "failed", "tolerated", "skipped"))
-    lines.append(f"  {look.dim('steps   ')}  {joined(f'{count(number)} {end}' for number, end in ends)}")
-    return lines
+    told = joined(f"{count(number)} {end}" for number, end in ends)
+    return [*rows, ("executed", _shape(executed, "iteration")), ("steps", told)]
 
 
 def _counts(logs: Logs, which: str, keys: tuple[str, ...]) -> tuple[int | None, ...]:

@@ -19,7 +19,17 @@ Figure = tuple[str, str, tuple[str, ...]]  # what it is, the figure, remarks
 
 def use_lines(run: StoredRun, look: Look) -> list[str]:
     """The section `Used` of a run's page."""
-    figures = [
+    return [look.heading(use_title(run)), *_drawn(figures(run), look)]
+
+
+def use_title(run: StoredRun) -> str:
+    """What the figures are: all of it, or what there is so far."""
+    return "Used" if run.has_ended else "Used so far"
+
+
+def figures(run: StoredRun) -> list[Figure]:
+    """Every figure with its remarks, those that are empty among them."""
+    return [
         _tokens(run.logs),
         _cost(run),
         ("credits", count(run.execution["credits_used"]), _credit_remarks(run)),
@@ -29,7 +39,6 @@ def use_lines(run: StoredRun, look: Look) -> list[str]:
         _memory(run.logs),
         _time(run),
     ]
-    return [look.heading("Used" if run.has_ended else "Used so far"), *_drawn(figures, look)]
 
 
 def _drawn(figures: Iterable[Figure], look: Look) -> list[str]:
