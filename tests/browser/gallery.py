@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from trackrecord import Agent, Run, Trackrecord, examples
+from trackrecord.cli.live import Board
+from trackrecord.cli.look import Look
 from trackrecord.config import read_settings
+from trackrecord.context.live_run import Progress
 from trackrecord.models.messages import Model
 from trackrecord.models.scripted import ScriptedModel
 
 _QUICK: Final = {"initial_ms": 60, "max_ms": 120}
+_MOMENTS: Final = (6, 24, 60)
 AGENTS: Final = Path(__file__).with_name("agents")
 CLAUDE: Final = "anthropic:claude-sonnet-4-5"
 MINI: Final = "openai:gpt-4o-mini"
@@ -43,7 +47,10 @@ _STORM: Final[dict[str, Any]] = {
                 "delay_ms": 55,
                 "tool_calls": [
                     {"name": "demo__notify", "arguments": {"channel": "on-call", "message": "billed twice"}},
-                    {"name": "demo__create_ticket", "arguments": {"email": "ada@brightmill.example", "subject": "Bill"}},
+                    {
+                        "name": "demo__create_ticket",
+                        "arguments": {"email": "ada@brightmill.example", "subject": "Bill"},
+                    },
                 ],
                 "usage": "none",
             },
@@ -92,7 +99,22 @@ def named(script: dict[str, Any], name: str) -> Model:
     return made
 
 
-async def make(folder: Path, names: tuple[str, ...] | None = None) -> dict[str, str]:
+class Live:
+    """What a live view showed of a run, at some moments of it."""
+
+    def __init__(self) -> None:
+        self.board = Board(title="night-batch")
+        self.frames: list[list[str]] = []
+
+    def watch(self, progress: Progress) -> None:
+        """Take note, and look at the view a moment later."""
+        self.board.watch(progress)
+        self._seen = getattr(self, "_seen", 0) + 1
+        if self._seen in _MOMENTS:
+            self.frames.append(self.board.lines(Look(has_colour=True)))
+
+
+async def make(folder: Path, names: tuple[str, ...] | None = None, live: Live | None = None) -> dict[str, str]:
     """Run everything into `runs.db` in the folder; the id of each run by its name. Only `names` when given."""
     url = f"sqlite:///{folder / 'runs.db'}"
     made: dict[str, str] = {}
@@ -101,16 +123,16 @@ async def make(folder: Path, names: tuple[str, ...] | None = None) -> dict[str, 
             continue
         settings = read_settings(db=url, files_root=str(agent.parent), retry=_QUICK)
         async with Trackrecord(url, settings=settings, models=models) as tr:
-            run = await _run(tr, Agent.load(agent), **wish)
+            watched = {"watcher": live.watch} if live is not None and name == "night" else {}
+            run = await _run(tr, Agent.load(agent), **wish, **watched)
         made[name] = run.id
     return made
 
 
 async def _run(tr: Trackrecord, agent: Agent, *, cancel_ms: int = 0, **wish: Any) -> Run:
-    if not cancel_ms:
-        return await tr.run(agent, **wish)
     started = await tr.start(agent, None, **wish)
-    asyncio.get_running_loop().call_later(cancel_ms / 1000, started.cancel)
+    if cancel_ms:
+        asyncio.get_running_loop().call_later(cancel_ms / 1000, started.cancel)
     return await started.task
 
 

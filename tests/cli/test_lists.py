@@ -170,10 +170,13 @@ def test_the_page_of_a_run(filled: Type) -> None:
         "\ncost – 0 of 2 calls priced",
         "\nturns 2 2 model calls\n",
         "\ntool calls 1 ",
-        "\nscripted:echo.script.yaml – 2 2,650 –\n",
+        "\nscripted:echo.script.yaml 2 2,600 2,000 50 8 – 0 of 2\n",
+        "\n2 of 2 calls could not be priced: scripted models have no price\n",
         "\ndemo.lookup_customer 1 1 1 1 ",
         "\nLeft for later runs\n",
-        "\nturn 1 demo.lookup_customer ",
+        "\nturn 1 ",
+        "\n└ demo.lookup_customer ",
+        "\nturn 2 › echo.script.yaml ",
     ):
         assert part in page
 
@@ -182,7 +185,7 @@ def test_the_page_of_a_failed_run(filled: Type) -> None:
     """Its cause, where it happened, and that nothing is known of the tokens."""
     page = flat(filled("show", rows(filled("runs", "--status", "failed", "--json"))[0]["id"]).out)
 
-    assert "model_failed at turn:1/model\n" in page
+    assert "✗ failed: model_failed at turn:1/model\n" in page
     assert "tokens – no call reported its tokens\n" in page
     assert "credits – no tokens known to charge\n" in page
 

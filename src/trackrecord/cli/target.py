@@ -107,7 +107,9 @@ def _try(option: str, text: str, path: Path) -> None:
 
 
 def _refused(option: str, text: str, reason: str) -> BadInput:
-    return BadInput(f"{option} {text!r} cannot be written: {reason}", cure="Name another file, or - for standard output.")
+    return BadInput(
+        f"{option} {text!r} cannot be written: {reason}", cure="Name another file, or - for standard output."
+    )
 
 
 def _is_plain(path: Path) -> bool:

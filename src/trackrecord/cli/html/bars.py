@@ -10,7 +10,7 @@ from trackrecord.cli.html.document import facts
 from trackrecord.cli.html.element import Child, Markup, element
 from trackrecord.cli.html.state import mood, span_badge
 from trackrecord.cli.pages.tree import Bar, Node, grow, walk
-from trackrecord.cli.pages.waterfall import fitting, state
+from trackrecord.cli.pages.waterfall import fitting, state, took
 from trackrecord.cli.signs import span_words
 from trackrecord.cli.units import count, dollars, duration
 from trackrecord.record.spans import Span
@@ -55,7 +55,7 @@ def _list(nodes: Sequence[Node], opened: set[Node], total: int, marked: Node | N
 def _item(node: Node, opened: set[Node], total: int, marked: Node | None) -> Markup:
     row = (
         element("span", _sign(state(node)), element("bdi", node.label), _folded(node, opened), class_="what"),
-        element("span", duration(node.end_us - node.start_us), class_="took"),
+        element("span", took(node), class_="took"),
         element("span", [_bar(node, bar, total) for bar in node.bars], class_="track"),
     )
     inside = _list(node.children, opened, total, marked, None) if node in opened else None
@@ -71,7 +71,9 @@ def _sign(status: str) -> Child:
     sign, word = span_words(status)
     if sign == " ":
         return element("span", element("span", word, class_="unseen"), class_="sign")
-    return element("span", element("span", sign, aria_hidden="true"), element("span", word, class_="unseen"), class_="sign")
+    return element(
+        "span", element("span", sign, aria_hidden="true"), element("span", word, class_="unseen"), class_="sign"
+    )
 
 
 def _folded(node: Node, opened: set[Node]) -> Child:
@@ -89,7 +91,12 @@ def _bar(node: Node, bar: Bar, total: int) -> Markup:
 
 def _axis(total: int) -> Markup:
     ticks = [duration(total * tick // _TICKS) if tick else "0" for tick in range(_TICKS + 1)]
-    return element("div", element("span", [element("span", tick) for tick in ticks], class_="ticks"), class_="axis", aria_hidden="true")
+    return element(
+        "div",
+        element("span", [element("span", tick) for tick in ticks], class_="ticks"),
+        class_="axis",
+        aria_hidden="true",
+    )
 
 
 def _legend(shown: Sequence[Node]) -> Child:

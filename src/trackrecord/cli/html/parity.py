@@ -13,10 +13,11 @@ from typing import Final
 from trackrecord.canonical import Json, encode_clean
 from trackrecord.cli.html.document import disclosure, facts, page, section
 from trackrecord.cli.html.element import Child, Markup, element
-from trackrecord.cli.html.state import check_badge, run_badge, verdict_badge
+from trackrecord.cli.html.state import check_badge, counted_badge, run_badge, verdict_badge
 from trackrecord.cli.html.table import table
+from trackrecord.cli.pages.parity import check_facts
 from trackrecord.cli.units import count, many
-from trackrecord.parity.comparison import Compared, Comparison, Finding, Verdict
+from trackrecord.parity.comparison import Check, Compared, Comparison, Finding, Verdict
 
 _MOST_CHARACTERS: Final = 2_000
 _ORDER: Final[tuple[Verdict, ...]] = ("differs", "not observed", "other work", "equal by rule", "equal")
@@ -60,10 +61,7 @@ def _comparison(one: Comparison, key: str, title: str, *, same_work: bool, has_f
     off = one.failures(same_work=same_work)
     verdict = f"{many(len(off), 'field')} {'is' if len(off) == 1 else 'are'} off"
     told = "no field differs, and none went unobserved" if not off else verdict
-    counts = [
-        element("span", verdict_badge(name, f"{number:,} {name}"), title=_MEANS[name])
-        for name, number in ((name, one.counts[name]) for name in _ORDER)
-    ]
+    counts = [element("span", counted_badge(name, one.counts[name]), title=_MEANS[name]) for name in _ORDER]
     total = many(len(one.findings), "field")
     head = element(
         "header",
@@ -73,7 +71,7 @@ def _comparison(one: Comparison, key: str, title: str, *, same_work: bool, has_f
         element("div", _run("left", one.left), _run("right", one.right), class_="runs"),
         id=f"{key}verdict",
     )
-    checks = element("ol", [element("li", check_badge(c.is_ok, c.name), element("span", c.fact)) for c in one.checklist])
+    checks = element("ol", [_check(check, one.right.engine) for check in one.checklist])
     every = [_filters((one,)) if has_filters else None, *_sections(one, off)]
     return element(
         "article",
@@ -82,6 +80,11 @@ def _comparison(one: Comparison, key: str, title: str, *, same_work: bool, has_f
         section(f"{key}off", "What is off", _table("What is off", one, off, has_section=True)) if off else None,
         section(f"{key}fields", "Every field", every),
     )
+
+
+def _check(check: Check, right: str) -> Markup:
+    told = [element("p", fact) for fact in check_facts(check, right)]
+    return element("li", check_badge(check.is_ok, check.name), element("div", told))
 
 
 def _run(side: str, run: Compared) -> Markup:
@@ -103,7 +106,7 @@ def _filters(found: Sequence[Comparison]) -> Markup:
         element(
             "label",
             element("input", type="checkbox", id=f"show-{_KEYS[name]}", checked=name not in _QUIET),
-            verdict_badge(name, f"{total[name]:,} {name}"),
+            counted_badge(name, total[name]),
         )
         for name in _ORDER
     ]
@@ -120,7 +123,7 @@ def _sections(one: Comparison, off: Iterable[Finding]) -> list[Child]:
 
 def _section(name: str, one: Comparison, own: Sequence[Finding], has_fault: bool) -> Markup:
     counted = Counter(finding.verdict for finding in own)
-    badges = [verdict_badge(verdict, f"{counted[verdict]:,} {verdict}") for verdict in _ORDER if counted[verdict]]
+    badges = [counted_badge(verdict, counted[verdict]) for verdict in _ORDER if counted[verdict]]
     loud = sum(counted[verdict] for verdict in _ORDER if verdict not in _QUIET)
     rows = sorted(own, key=lambda finding: _ORDER.index(finding.verdict))
     none = element("p", "Nothing here but what is equal: the boxes above show it.", class_="note") if not loud else None

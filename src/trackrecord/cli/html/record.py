@@ -77,7 +77,10 @@ def _head(run: StoredRun) -> Markup:
         ("version", element("code", str(row["agent_version"])[:8])),
         ("agent", element("code", str(row["agent_id"]))),
         ("user", element("code", str(row["user_id"]))),
-        ("origin", [f"{row['origin_kind']} of ", element("code", str(row["origin_run_id"]))] if row["origin_run_id"] else None),
+        (
+            "origin",
+            [f"{row['origin_kind']} of ", element("code", str(row["origin_run_id"]))] if row["origin_run_id"] else None,
+        ),
         ("parent", element("code", str(row["parent_run_id"])) if row["parent_run_id"] else None),
     ]
     return element(
@@ -99,7 +102,9 @@ def _failure(run: StoredRun) -> Child:
     is_drawn = any(span.path == row["error_path"] for span in run.spans)
     where = [" at ", element("a", path, href="#failure") if is_drawn else path] if path else None
     message = element("p", str(row["error_message"] or "no message"), class_="said")
-    return element("div", element("p", element("strong", str(row["error_code"] or "no code")), where), message, class_="failure")
+    return element(
+        "div", element("p", element("strong", str(row["error_code"] or "no code")), where), message, class_="failure"
+    )
 
 
 def _failed_at(run: StoredRun) -> str | None:
@@ -163,7 +168,11 @@ def _inputs(run: StoredRun) -> Child:
     value = payload_value(run.input)
     if not isinstance(value, dict):
         return element("pre", str(run.input["body"]), tabindex="0")
-    return facts([(name, element("span", one_line(item), class_="text")) for name, item in value.items()]) if value else None
+    return (
+        facts([(name, element("span", one_line(item), class_="text")) for name, item in value.items()])
+        if value
+        else None
+    )
 
 
 def _answer(run: StoredRun) -> Child:
@@ -188,12 +197,13 @@ def _memories(run: StoredRun) -> Child:
 
 
 def _intensity(added: Mapping[str, Json] | None) -> Child:
-    """What stands in a column after the run less what stood there before, the columns to which it added nothing left out."""
+    """What stands in each column after the run less what stood there before; where nothing changed it is left out."""
     if not added:
         return None
     rows = [(name.replace("_", " "), _amount(value)) for name, value in added.items() if value not in (0, None, [])]
     note = "Recomputed from the run's own spans. Columns to which it added nothing are left out; peaks are its own."
-    return [facts([(name, element("span", told, class_="number")) for name, told in rows]), element("p", note, class_="note")]
+    drawn = [(name, element("span", told, class_="number")) for name, told in rows]
+    return [facts(drawn, class_="facts ledger"), element("p", note, class_="note")]
 
 
 def _amount(value: Json) -> str:

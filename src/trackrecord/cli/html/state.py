@@ -45,9 +45,14 @@ def span_badge(status: str) -> Markup:
     return _badge("✓" if sign == " " else sign, word, mood(status))
 
 
-def verdict_badge(verdict: str, text: str | None = None) -> Markup:
-    """A verdict on a field, with its own word or another text."""
-    return _badge(_VERDICTS.get(verdict, "?"), text or verdict, mood(verdict))
+def verdict_badge(verdict: str) -> Markup:
+    """A verdict on a field."""
+    return _badge(_VERDICTS.get(verdict, "?"), verdict, mood(verdict))
+
+
+def counted_badge(verdict: str, number: int) -> Markup:
+    """How many fields have a verdict; none of them is nothing to be told loudly."""
+    return _badge(_VERDICTS.get(verdict, "?"), f"{number:,} {verdict}", mood(verdict) if number else "calm")
 
 
 def check_badge(is_ok: bool, text: str) -> Markup:

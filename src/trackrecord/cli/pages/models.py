@@ -68,7 +68,9 @@ def model_lines(spans: Sequence[Span], look: Look) -> list[str]:
     )
     costs = amounts([one.cost_nanos for one in sums])
     rows = [_row(one, cost) for one, cost in zip(sums, costs, strict=True)]
-    rows = [(*row[:4], "", *row[5:]) for row in rows]  # what was written to a cache stands in `Used`, where there is room
+    rows = [
+        (*row[:4], "", *row[5:]) for row in rows
+    ]  # what was written to a cache stands in `Used`, where there is room
     lines = _drawn(look, columns, rows)
     notes = [part for note in model_notes(sums) for part in paragraph(note, look.width - 2)]
     return [look.heading("Tokens by model"), *lines, *(look.dim(f"  {note}") for note in notes)]
@@ -139,5 +141,3 @@ def _drawn(look: Look, columns: Sequence[Column], rows: Sequence[tuple[str, ...]
         return lines
     short = [(row[0].partition(":")[2] or row[0], *row[1:]) for row in rows]
     return table(look, columns, short, indent=2)
-
-

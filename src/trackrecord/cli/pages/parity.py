@@ -77,7 +77,7 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
         begins[len(shown)] = begins.get(len(shown), "") + f"{_heading(name, found.findings, look)}\n"
         own = [row for row in rows if row.section == name and (is_whole or row.finding.verdict not in _QUIET)]
         calls = [row for row in own if not is_whole and _is_other_call(row)]
-        shown += [(row, _cells(row)) for row in own if row not in calls]
+        shown += [(row, _cells(row, look)) for row in own if row not in calls]
         if calls:
             shown.append((None, _calls(calls)))
     columns = (
@@ -91,10 +91,16 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
     for place, text in enumerate(drawn):
         lines += _begun(begins.get(place), is_first=not place)
         lines.append(text)
-        row = shown[place][0]
-        if row is not None and row.finding.verdict in _OFF:
-            lines += [look.dim(f"      {part}") for part in paragraph(line(row.finding.reason), look.width - 6)]
+        reason = _reason(shown[place][0])
+        is_told_below = place + 1 < len(shown) and place + 1 not in begins and _reason(shown[place + 1][0]) == reason
+        if reason and not is_told_below:
+            lines += [look.dim(f"      {part}") for part in paragraph(line(reason), look.width - 6)]
     return [*lines, *_begun(begins.get(len(drawn)), is_first=not drawn)]
+
+
+def _reason(row: _Row | None) -> str:
+    """Why a field is off; empty when it is not. Told once under those that are so for the same reason."""
+    return row.finding.reason if row is not None and row.finding.verdict in _OFF else ""
 
 
 def _begun(headings: str | None, *, is_first: bool) -> list[str]:
@@ -133,9 +139,10 @@ def _calls(rows: Sequence[_Row]) -> tuple[str, ...]:
     return f"toolCalls[…] of {many(len(places), 'call')}", many(len(rows), "field"), "", "other work"
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
+def _cells(row: _Row, look: Look) -> tuple[str, ...]:
     finding = row.finding
-    return line(row.name, 60), _text(finding.left), _text(finding.right), finding.verdict
+    verdict = look.paint(finding.verdict, *_STYLES[finding.verdict])
+    return line(row.name, 60), _text(finding.left), _text(finding.right), verdict
 
 
 def _text(value: Json) -> str:
@@ -148,14 +155,19 @@ def _checklist(checks: Sequence[Check], right: Compared, look: Look) -> list[str
     wide = max(len(check.name) for check in checks) if checks else 0
     lines = [look.heading("Checklist")]
     for check in checks:
-        facts = check.fact.split(f"; {right.engine}: ", 1)
-        if len(facts) == 2:
-            facts[1] = f"{right.engine}: {facts[1]}"
-        told = [part for fact in facts for part in paragraph(line(fact), look.width - wide - 6)]
+        told = [
+            part for fact in check_facts(check, right.engine) for part in paragraph(line(fact), look.width - wide - 6)
+        ]
         for place, text in enumerate(told):
             head = f"  {mark(look, check.is_ok)} {pad(check.name, wide)}" if place == 0 else " " * (wide + 4)
             lines.append(f"{head}  {text}")
     return lines
+
+
+def check_facts(check: Check, right: str) -> list[str]:
+    """The fact of a line of the checklist, or what is said of each of the two runs."""
+    facts = check.fact.split(f"; {right}: ", 1)
+    return facts if len(facts) == 1 else [facts[0], f"{right}: {facts[1]}"]
 
 
 def _verdict(found: Comparison, look: Look, *, same_work: bool) -> list[str]:

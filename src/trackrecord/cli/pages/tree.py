@@ -120,7 +120,7 @@ def call_name(span: Span) -> str:
 
 
 def words(segments: Iterable[str]) -> str:
-    """Segments of a path as a person reads them, like `#2 › ask`; a name that only repeats the one before is left out."""
+    """Segments of a path as a person reads them, like `#2 › ask`; a name that repeats the one before is left out."""
     told: list[str] = []
     for segment in segments:
         word = _word(segment)

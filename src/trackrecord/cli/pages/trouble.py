@@ -1,4 +1,4 @@
-"""What did not go well in a run: every call and step that failed, was rejected or was tried again, with its cause. Pure.
+"""What did not go well in a run: each call and step that failed, was rejected or was tried again, and why. Pure.
 
 A step that failed because its call did is not told twice.
 """

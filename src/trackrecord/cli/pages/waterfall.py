@@ -40,7 +40,7 @@ def waterfall(spans: Sequence[Span], look: Look, *, most_rows: int | None = MOST
     bar_width = look.width - label_width - _TIME - 6
     lines = [_axis(look, label_width, bar_width, total)]
     for node, label in zip(shown, labels, strict=True):
-        time = pad(duration(node.end_us - node.start_us) if node.status != "rejected" else "", _TIME, is_right=True)
+        time = pad(took(node), _TIME, is_right=True)
         bar = _bars(node, total, bar_width, look)
         sign = span_sign(look, state(node))
         lines.append(f"  {pad(cut(label, label_width), label_width)}{look.dim(time)} {sign} {bar}".rstrip())
@@ -53,6 +53,11 @@ def waterfall(spans: Sequence[Span], look: Look, *, most_rows: int | None = MOST
 def state(node: Node) -> str:
     """How it ended, as a status of a span, or `retried` when it took more than one attempt to end well."""
     return "retried" if node.status == "ok" and node.tries > 1 else node.status
+
+
+def took(node: Node) -> str:
+    """How long it took, waits between attempts included; empty for what was never called."""
+    return "" if node.status == "rejected" else duration(node.end_us - node.start_us)
 
 
 def fitting(roots: Sequence[Node], most: int | None) -> tuple[list[Node], set[Node]]:
