@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from trackrecord.canonical import Json, encode_clean
+from trackrecord.canonical import Json, dumps
 from trackrecord.cli.escape import prose
 from trackrecord.parity.comparison import Comparison, Finding
 
@@ -23,7 +23,7 @@ def junit(found: Sequence[Comparison], *, same_work: bool = False) -> str:
     """The XML of one comparison or more; with `same_work` other work is a failure too."""
     root = Element("testsuites", name="trackrecord parity")
     for one in found:
-        off = {finding.field for finding in one.failures(same_work=same_work)}
+        off = {id(finding) for finding in one.failures(same_work=same_work)}
         by_section: dict[str, list[Finding]] = {}
         for finding in one.findings:
             by_section.setdefault(finding.field.partition(".")[0], []).append(finding)
@@ -34,7 +34,7 @@ def junit(found: Sequence[Comparison], *, same_work: bool = False) -> str:
     return _HEAD + tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: Element, one: Comparison, name: str, own: Iterable[Finding], off: set[str]) -> None:
+def _suite(root: Element, one: Comparison, name: str, own: Iterable[Finding], off: set[int]) -> None:
     pair = f"{one.left.engine}:{one.right.engine}"
     suite = SubElement(root, "testsuite", name=_text(f"{pair} {name}"))
     properties = SubElement(suite, "properties")
@@ -44,7 +44,7 @@ def _suite(root: Element, one: Comparison, name: str, own: Iterable[Finding], of
     for finding in own:
         inside = finding.field.partition(".")[2] or finding.field
         case = SubElement(suite, "testcase", classname=_text(f"{pair}.{name}"), name=_text(inside), time="0")
-        if finding.field in off:
+        if id(finding) in off:
             kind = "error" if finding.verdict in _ERRORS else "failure"
             told = SubElement(case, kind, type=finding.verdict, message=_text(finding.reason))
             told.text = _text(
@@ -63,7 +63,7 @@ def _count(element: Element, below: Element) -> None:
 
 
 def _value(value: Json) -> str:
-    return value if isinstance(value, str) else encode_clean(value)
+    return value if isinstance(value, str) else dumps(value)
 
 
 def _text(text: str) -> str:

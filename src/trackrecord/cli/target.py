@@ -83,10 +83,10 @@ def target(option: str, text: str) -> Target:
     """
     if text == _STDOUT:
         return Target(option=option, path=None)
+    if not text or "\0" in text:
+        raise BadInput(f"{option} {text!r} is no name of a file", cure="Name a file, or - for standard output.")
+    path = Path(os.path.realpath(text))
     try:
-        path = Path(os.path.realpath(text)) if text else None
-        if path is None or "\0" in text:
-            raise BadInput(f"{option} {text!r} is no name of a file", cure="Name a file, or - for standard output.")
         _try(option, text, path)
     except OSError as error:
         raise _refused(option, text, error.strerror or str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trackrecord.canonical import encode_clean
+from trackrecord.canonical import dumps
 from trackrecord.cli.html.document import facts
 from trackrecord.cli.html.element import Child, Markup, element
 from trackrecord.cli.html.state import mood, span_badge
@@ -132,6 +132,6 @@ def _facts(span: Span, *, is_outer: bool) -> list[tuple[str, Child]]:
         ("cost", money),
         ("items", count(span.items) if span.items is not None else ""),
         ("cause", error if span.error_code or span.error_message else ""),
-        ("attributes", element("code", encode_clean(span.attributes)) if span.attributes else ""),
+        ("attributes", element("code", dumps(span.attributes)) if span.attributes else ""),
     ]
     return [(name, told) for name, told in rows if told]

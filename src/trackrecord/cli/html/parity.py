@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from trackrecord.canonical import Json, encode_clean
+from trackrecord.canonical import Json, dumps
 from trackrecord.cli.html.document import disclosure, facts, page, section
 from trackrecord.cli.html.element import Child, Markup, element
 from trackrecord.cli.html.state import check_badge, counted_badge, run_badge, verdict_badge
@@ -114,11 +114,11 @@ def _filters(found: Sequence[Comparison]) -> Markup:
 
 
 def _sections(one: Comparison, off: Iterable[Finding]) -> list[Child]:
-    faults = {finding.field for finding in off}
+    faults = {id(finding) for finding in off}
     by_section: dict[str, list[Finding]] = {}
     for finding in one.findings:
         by_section.setdefault(finding.field.partition(".")[0], []).append(finding)
-    return [_section(name, one, own, any(each.field in faults for each in own)) for name, own in by_section.items()]
+    return [_section(name, one, own, any(id(each) in faults for each in own)) for name, own in by_section.items()]
 
 
 def _section(name: str, one: Comparison, own: Sequence[Finding], has_fault: bool) -> Markup:
@@ -150,5 +150,5 @@ def _table(caption: str, one: Comparison, rows: Iterable[Finding], *, has_sectio
 def _value(value: Json) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return count(value)
-    text = value if isinstance(value, str) else encode_clean(value)
+    text = value if isinstance(value, str) else dumps(value)
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -26,14 +26,15 @@ class ModelSum:
     """What all calls of one model add up to.
 
     Attributes:
-        name: `provider:model`, as it was asked for; `all` for the sum of all of them.
+        provider, model: as it was asked for; None for the sum of all of them.
         responded: what the provider says answered; empty when it did not say.
         calls, unreported, priced: attempts; those that reported neither input nor output; those with a price.
         tokens: by `FIGURES`; None when no call reported it.
         cost_nanos: of the priced calls; None when there was none.
     """
 
-    name: str
+    provider: str | None
+    model: str | None
     responded: tuple[str, ...]
     calls: int
     unreported: int
@@ -41,17 +42,22 @@ class ModelSum:
     tokens: tuple[int | None, ...]
     cost_nanos: int | None
 
+    @property
+    def name(self) -> str:
+        """What a row of it is called."""
+        return "all" if self.provider is None else f"{self.provider}:{self.model}"
+
 
 def model_sums(spans: Iterable[Span]) -> list[ModelSum]:
     """One for each model in the order of the first call, then `all` when there is more than one."""
-    by_model: dict[str, list[Span]] = {}
+    by_model: dict[tuple[str | None, str | None], list[Span]] = {}
     every: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.epoch, span.start_us)):
         if span.kind == "model":
-            by_model.setdefault(f"{span.provider or '?'}:{span.model or '?'}", []).append(span)
+            by_model.setdefault((span.provider or "?", span.model or "?"), []).append(span)
             every.append(span)
-    sums = [_sum(name, own) for name, own in by_model.items()]
-    return [*sums, _sum("all", every)] if len(sums) > 1 else sums
+    sums = [_sum(asked, own) for asked, own in by_model.items()]
+    return [*sums, _sum((None, None), every)] if len(sums) > 1 else sums
 
 
 def model_lines(spans: Sequence[Span], look: Look) -> list[str]:
@@ -71,7 +77,7 @@ def model_lines(spans: Sequence[Span], look: Look) -> list[str]:
     rows = [
         (*row[:4], "", *row[5:]) for row in rows
     ]  # what was written to a cache stands in `Used`, where there is room
-    lines = _drawn(look, columns, rows)
+    lines = _drawn(look, columns, rows, [line(one.model or one.name, 120) for one in sums])
     notes = [part for note in model_notes(sums) for part in paragraph(note, look.width - 2)]
     return [look.heading("Tokens by model"), *lines, *(look.dim(f"  {note}") for note in notes)]
 
@@ -94,13 +100,13 @@ def model_notes(sums: Sequence[ModelSum]) -> list[str]:
     notes += [
         line(f"{one.name} was answered by {', '.join(one.responded)}", 200)
         for one in sums
-        if one.name != "all" and one.responded and set(one.responded) != {one.name.partition(":")[2]}
+        if one.model is not None and one.responded and set(one.responded) != {one.model}
     ]
     return notes
 
 
 def _unpriced(sums: Sequence[ModelSum], whole: ModelSum) -> str:
-    told = {_PROVIDED.get(one.name.partition(":")[0], "") for one in sums if one.name != "all"}
+    told = {_PROVIDED.get(one.provider, "") for one in sums if one.provider is not None}
     left = f"{_of(whole.calls - whole.priced, whole.calls)} could not be priced"
     if told <= set(_PROVIDED.values()):
         return f"{left}: {', '.join(sorted(told))}"
@@ -111,10 +117,11 @@ def _of(part: int, calls: int) -> str:
     return "the only call" if calls == 1 else f"{count(part)} of {many(calls, 'call')}"
 
 
-def _sum(name: str, spans: Sequence[Span]) -> ModelSum:
+def _sum(asked: tuple[str | None, str | None], spans: Sequence[Span]) -> ModelSum:
     costs = [span.cost_nanos for span in spans if span.cost_nanos is not None]
     return ModelSum(
-        name=name,
+        provider=asked[0],
+        model=asked[1],
         responded=tuple(dict.fromkeys(span.responded_model for span in spans if span.responded_model)),
         calls=len(spans),
         unreported=sum(span.usage is None or span.usage.total_tokens is None for span in spans),
@@ -134,10 +141,10 @@ def _row(one: ModelSum, cost: str) -> tuple[str, ...]:
     return line(one.name, 120), count(one.calls), *figures, cost, f"{count(one.priced)} of {count(one.calls)}"
 
 
-def _drawn(look: Look, columns: Sequence[Column], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _drawn(look: Look, columns: Sequence[Column], rows: Sequence[tuple[str, ...]], models: Sequence[str]) -> list[str]:
     """The table; a model goes without its provider where both do not fit."""
     lines = table(look, columns, rows, indent=2)
     if not any("…" in text and width(row[0]) > _LEAST for text, row in zip(lines[1:], rows, strict=True)):
         return lines
-    short = [(row[0].partition(":")[2] or row[0], *row[1:]) for row in rows]
+    short = [(model, *row[1:]) for model, row in zip(models, rows, strict=True)]
     return table(look, columns, short, indent=2)

@@ -44,10 +44,10 @@ def tool_rows(logs: Logs, spans: Iterable[Span]) -> list[tuple[str, ...]]:
     for span in spans:
         if span.kind == "tool":
             took[span.path] = took.get(span.path, 0) + span.duration_us
-    by_action: dict[str, list[Use]] = {}
+    by_action: dict[tuple[str | None, str | None], list[Use]] = {}
     for use in read.objects(logs, "toolCalls"):
-        by_action.setdefault(name_of(use), []).append(use)
-    return [_row(name, own, took) for name, own in by_action.items()]
+        by_action.setdefault((read.text(use, "plugin"), read.text(use, "action")), []).append(use)
+    return [_row(name_of(own[0]), own, took) for own in by_action.values()]
 
 
 def tool_note(logs: Logs) -> str:
