@@ -85,7 +85,9 @@ def test_runs_can_be_narrowed(words: tuple[str, ...], agents: list[str], filled:
 
 def test_what_is_left_out_is_said(filled: Type) -> None:
     """On stderr, so that a script counts lines undisturbed."""
-    assert ("there are more: --limit 10\n", "") == (filled("runs", "-n", "2").err, filled("runs", "-n", "4").err)
+    unknown = "– under tokens: unknown, for no model call has reported any\n"
+    few, all_of_them = filled("runs", "-n", "2").err, filled("runs", "-n", "4").err
+    assert (f"{unknown}there are more: --limit 10\n", unknown) == (few, all_of_them)
     assert "no run fits\n" == filled("runs", "--status", "waiting").err
 
 

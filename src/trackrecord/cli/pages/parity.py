@@ -13,7 +13,7 @@ from typing import Final
 
 from trackrecord.canonical import Json, encode_clean
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Column, Look, Style, joined, pad, paragraph, table, wrapped
+from trackrecord.cli.look import Column, Look, Style, joined, pad, paragraph, table, width, wrapped
 from trackrecord.cli.signs import mark, run_state
 from trackrecord.cli.units import count, many
 from trackrecord.parity.comparison import VERDICTS, Check, Compared, Comparison, Finding, Verdict
@@ -81,9 +81,9 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
         if calls:
             shown.append((None, _calls(calls)))
     columns = (
-        Column(title="field", least=16),
-        Column(title=line(found.left.engine, 20), is_right=True, least=6, most=26),
-        Column(title=line(found.right.engine, 20), is_right=True, least=6, most=26),
+        Column(title="field", least=24),
+        Column(title=line(found.left.engine, 20), is_right=True, least=6, most=18),
+        Column(title=line(found.right.engine, 20), is_right=True, least=6, most=18),
         Column(title="verdict"),
     )
     head, *drawn = table(look, columns, [cells for _, cells in shown], indent=2) or [""]
@@ -111,10 +111,11 @@ def _begun(headings: str | None, *, is_first: bool) -> list[str]:
 def _heading(section: str, findings: Iterable[Finding], look: Look) -> str:
     inside = section.split(", ")
     counted = Counter(one.verdict for one in findings if one.field.partition(".")[0] in inside)
-    told = (
+    told = [
         look.paint(f"{counted[verdict]:,} {verdict}", *_STYLES[verdict]) for verdict in VERDICTS if counted[verdict]
-    )
-    return f"{look.heading(section)}  {joined(told)}"
+    ]
+    head = f"{look.heading(section)}  {joined(told)}"
+    return head if width(head) <= look.width else "\n".join([look.heading(section), *wrapped(told, columns=look.width)])
 
 
 def _rows(findings: Iterable[Finding], *, is_whole: bool) -> list[_Row]:
