@@ -17,6 +17,7 @@ from trackrecord.record.spans import Span
 
 FIGURES: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 _TITLES: Final = ("in", "cached", "written", "out", "reasoning")
+_SPARE: Final = ("cached", "reasoning")  # parts of the others: they stand in `Used` as well
 _LEAST: Final = 12
 _PROVIDED: Final = {"scripted": "scripted models have no price"}
 
@@ -68,7 +69,7 @@ def model_lines(spans: Sequence[Span], look: Look) -> list[str]:
     columns = (
         Column(title="model", least=_LEAST),
         Column(title="calls", is_right=True),
-        *(Column(title=title, is_right=True) for title in _TITLES),
+        *(Column(title=title, is_right=True, is_spare=title in _SPARE) for title in _TITLES),
         Column(title="cost", is_right=True),
         Column(title="priced", is_right=True),
     )

@@ -57,7 +57,7 @@ def parity_page(found: Comparison, look: Look, *, same_work: bool = False, is_wh
 
 
 def _runs(found: Comparison, look: Look) -> list[str]:
-    columns = (Column(title="parity"), Column(title="engine"), Column(title="status"), Column(title="run"))
+    columns = (Column(title="parity"), Column(title="engine"), Column(title="status"), Column(title="run", least=14))
     rows = [
         (side, line(run.engine, 20), run_state(look, run.status), run.run_id)
         for side, run in (("left", found.left), ("right", found.right))
@@ -79,7 +79,7 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
         calls = [row for row in own if not is_whole and _is_other_call(row)]
         shown += [(row, _cells(row, look)) for row in own if row not in calls]
         if calls:
-            shown.append((None, _calls(calls)))
+            shown.append((None, _calls(calls, look)))
     columns = (
         Column(title="field", least=24),
         Column(title=line(found.left.engine, 20), is_right=True, least=6, most=18),
@@ -134,10 +134,15 @@ def _is_other_call(row: _Row) -> bool:
     return row.finding.verdict == "other work" and _CALL.match(row.name) is not None
 
 
-def _calls(rows: Sequence[_Row]) -> tuple[str, ...]:
+def _calls(rows: Sequence[_Row], look: Look) -> tuple[str, ...]:
     """One line for tool calls that were made in another order: field by field they only say so again and again."""
     places = {match.group() for row in rows if (match := _CALL.match(row.name))}
-    return f"toolCalls[…] of {many(len(places), 'call')}", many(len(rows), "field"), "", "other work"
+    return (
+        f"toolCalls[…] of {many(len(places), 'call')}",
+        many(len(rows), "field"),
+        "",
+        look.paint("other work", *_STYLES["other work"]),
+    )
 
 
 def _cells(row: _Row, look: Look) -> tuple[str, ...]:

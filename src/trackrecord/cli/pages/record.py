@@ -131,7 +131,11 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
 
 def _workflow(run: StoredRun, look: Look) -> list[str]:
     rows = workflow_rows(run)
-    return [look.heading("Workflow"), *(f"  {look.dim(pad(name, 8))}  {told}" for name, told in rows)] if rows else []
+    lines = [look.heading("Workflow")] if rows else []
+    for name, told in rows:
+        first, *more = paragraph(told, look.width - 12)
+        lines += [f"  {look.dim(pad(name, 8))}  {first}", *(" " * 12 + part for part in more)]
+    return lines
 
 
 def workflow_rows(run: StoredRun) -> list[tuple[str, str]]:

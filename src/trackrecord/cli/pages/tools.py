@@ -14,14 +14,14 @@ from trackrecord.cli.units import count, duration
 from trackrecord.record.spans import Span
 
 COLUMNS: Final = (
-    Column(title="action", least=14),
+    Column(title="action", least=12),
     Column(title="calls", is_right=True),
     Column(title="ok", is_right=True),
     Column(title="failed", is_right=True),
     Column(title="unsaid", is_right=True),
     Column(title="rejected", is_right=True),
-    Column(title="tries", is_right=True),
-    Column(title="items", is_right=True),
+    Column(title="tries", is_right=True, is_spare=True),
+    Column(title="items", is_right=True, is_spare=True),
     Column(title="time", is_right=True),
 )
 

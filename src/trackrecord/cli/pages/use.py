@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Look, joined, pad, width, wrapped
+from trackrecord.cli.look import Look, joined, pad, paragraph, width, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.stored import StoredRun
@@ -48,7 +48,8 @@ def _drawn(figures: Iterable[Figure], look: Look) -> list[str]:
     for name, figure, remarks in rows:
         head = f"  {look.dim(pad(name, 10))}  {pad(figure, wide, is_right=True)}"
         room = look.width - wide - 16
-        first, *more = wrapped(remarks, columns=room) or [""]
+        told = [part for text in wrapped(remarks, columns=room) for part in paragraph(text, room)]
+        first, *more = told or [""]
         lines.append(f"{head}  {first}".rstrip())
         lines.extend(" " * (wide + 16) + text for text in more)
     return lines
