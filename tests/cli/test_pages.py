@@ -39,10 +39,10 @@ def test_no_page_is_wider_than_the_terminal(
     name: str, columns: int, found: tuple[dict[str, StoredRun], Comparison]
 ) -> None:
     """With colours or without, whole or not; colours change no letter."""
-    run = found[0][name]
+    run, present = found[0][name], now()
     for is_whole in (False, True):
-        plain = record_page(run, Look(width=columns), now(), is_whole=is_whole)
-        painted = record_page(run, Look(width=columns, has_colour=True), now(), is_whole=is_whole)
+        plain = record_page(run, Look(width=columns), present, is_whole=is_whole)
+        painted = record_page(run, Look(width=columns, has_colour=True), present, is_whole=is_whole)
         assert [] == [line for line in plain.split("\n") if width(line) > columns]
         assert [width(line) for line in plain.split("\n")] == [width(line) for line in painted.split("\n")]
 
