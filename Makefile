@@ -18,10 +18,10 @@ COMPILE := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m piptools compile --qu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench lock wheel clean
+.PHONY: help setup demo test check format bench screenshots lock wheel clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with every locked dependency and this project in it
 
@@ -52,6 +52,9 @@ format: $(READY) ## rewrite the code in the house format, and fix what lint can 
 
 bench: $(READY) ## run the benchmarks and print their figures
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: $(READY) ## look at every page: real runs, photographed in Chromium and on a terminal, into screenshots/
+	$(BIN)/python -m tests.browser.screenshots screenshots
 
 lock: $(READY) ## resolve all dependencies anew and write requirements/*.txt (ARGS="--upgrade" takes newer releases)
 	$(COMPILE) $(ARGS) --output-file requirements/runtime.txt pyproject.toml

@@ -85,7 +85,9 @@ def test_runs_can_be_narrowed(words: tuple[str, ...], agents: list[str], filled:
 
 def test_what_is_left_out_is_said(filled: Type) -> None:
     """On stderr, so that a script counts lines undisturbed."""
-    assert ("there are more: --limit 10\n", "") == (filled("runs", "-n", "2").err, filled("runs", "-n", "4").err)
+    unknown = "– under tokens: unknown, for no model call has reported any\n"
+    few, all_of_them = filled("runs", "-n", "2").err, filled("runs", "-n", "4").err
+    assert (f"{unknown}there are more: --limit 10\n", unknown) == (few, all_of_them)
     assert "no run fits\n" == filled("runs", "--status", "waiting").err
 
 
@@ -174,10 +176,13 @@ def test_the_page_of_a_run(filled: Type) -> None:
         "\ncost – 0 of 2 calls priced",
         "\nturns 2 2 model calls\n",
         "\ntool calls 1 ",
-        "\nscripted:echo.script.yaml – 2 2,650 –\n",
+        "\nscripted:echo.script.yaml 2 2,600 2,000 50 8 – 0 of 2\n",
+        "\n2 of 2 calls could not be priced: scripted models have no price\n",
         "\ndemo.lookup_customer 1 1 1 1 ",
         "\nLeft for later runs\n",
-        "\nturn 1 demo.lookup_customer ",
+        "\nturn 1 ",
+        "\n└ demo.lookup_customer ",
+        "\nturn 2 › echo.script.yaml ",
     ):
         assert part in page
 
@@ -186,7 +191,7 @@ def test_the_page_of_a_failed_run(filled: Type) -> None:
     """Its cause, where it happened, and that nothing is known of the tokens."""
     page = flat(filled("show", rows(filled("runs", "--status", "failed", "--json"))[0]["id"]).out)
 
-    assert "model_failed at turn:1/model\n" in page
+    assert "✗ failed: model_failed at turn:1/model\n" in page
     assert "tokens – no call reported its tokens\n" in page
     assert "credits – no tokens known to charge\n" in page
 

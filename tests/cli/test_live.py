@@ -52,7 +52,7 @@ def test_the_board_counts_what_ends() -> None:
     ):
         board.watch(progress)
 
-    assert " agent · 1 step · 1 turn · 1 tool · 150 tokens · " in board.lines(Look())[-1]
+    assert " agent · 1 step · 1 turn · 1 tool · 1 retry · 150 tokens · " in board.lines(Look())[-1]
 
 
 def test_what_is_in_flight_is_shown_until_it_ends() -> None:
@@ -62,8 +62,25 @@ def test_what_is_in_flight_is_shown_until_it_ends() -> None:
     flying = board.lines(Look())[0]
     board.watch(ended(span("turn:1/model", "model", purpose="work")))
 
-    assert flying.startswith("  ▸ scripted:small ")
-    assert board.lines(Look())[0].split() == ["✓", "scripted:small", "12", "ms"]
+    assert flying.startswith("  ▸ scripted:small  turn 1 ")
+    assert board.lines(Look())[0].split() == ["✓", "scripted:small", "turn", "1", "12", "ms"]
+
+
+def test_it_says_where_and_how_often() -> None:
+    """Calls of the same name are told apart by where they are; one that failed says why, until it came right."""
+    board = Board(title="agent")
+    failed = span("s:each/i:2/s:ask/model", "model", status="failed", error_code="provider_unavailable")
+    board.watch(began(failed.path, "model", "small"))
+    board.watch(ended(failed))
+    board.watch(Progress(kind="note", path=failed.path, what="", label="trying again", span=None, tokens=0))
+    assert [
+        "✗ small  each › #2 › ask · provider_unavailable",
+        "trying again",
+    ] == [text[:62].strip() for text in board.lines(Look())[:2]]
+
+    board.watch(ended(span(failed.path, "model", attempt=2)))
+    assert "✓ model  each › #2 › ask · try 2" == board.lines(Look())[1][:62].strip()
+    assert " agent · 1 retry · " in board.lines(Look())[2]
 
 
 def test_many_in_flight_are_counted() -> None:

@@ -37,6 +37,22 @@ def test_a_table_too_wide_is_cut_where_it_may_be() -> None:
     assert "xxxxxxxxxxxxx  nnnnnn…  12,345" == lines[1]
 
 
+def test_a_spare_column_goes_before_the_page_overflows() -> None:
+    """Names are cut first; then the last column that can be spared is left out, and the others stay whole."""
+    columns = [
+        Column(title="name", least=4),
+        Column(title="n", is_right=True),
+        Column(title="more", is_spare=True),
+        Column(title="most", is_spare=True),
+    ]
+    row = ("n" * 20, "1,234", "x" * 10, "y" * 10)
+
+    assert [4, 3, 2] == [
+        len(table(Look(width=columns_wide), columns, [row])[0].split()) for columns_wide in (40, 30, 15)
+    ]
+    assert "nnn…  1,234" == table(Look(width=11), columns, [row])[1]
+
+
 def test_no_colour_means_no_escape() -> None:
     """A look without colour leaves text as it is."""
     assert "text" == PLAIN.paint("text", "red", "bold")

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Look, cut, joined, pad
+from trackrecord.cli.look import Look, cut, joined, pad, width
+from trackrecord.cli.pages.tree import words
 from trackrecord.cli.signs import span_sign
 from trackrecord.cli.units import count, duration, many
 from trackrecord.clock import ticks_us
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from trackrecord.context.live_run import Progress
+    from trackrecord.record.spans import Span
 
 _KEPT: Final = 6
 _PER_SECOND: Final = 10
@@ -59,10 +61,12 @@ class Board:
     steps: int = 0
     turns: int = 0
     tools: int = 0
+    retries: int = 0
     tokens: int = 0
     word: str = ""
+    _about: str = ""  # the path that the word is about
     _flying: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
-    _ended: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    _ended: deque[tuple[str, Span]] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _lock: Lock = field(default_factory=Lock)  # drawn by another thread than the run's
 
     def watch(self, progress: Progress) -> None:
@@ -72,44 +76,51 @@ class Board:
             if progress.kind == "started" and progress.what != "step":
                 self._flying[progress.path] = (line(progress.label, 60), ticks_us())
             elif progress.kind == "note":
-                self.word = line(progress.label, 200)
+                self.word, self._about = line(progress.label, 200), progress.path
             elif progress.span is not None:
-                self._end(progress)
+                self._end(progress, progress.span)
 
-    def _end(self, progress: Progress) -> None:
-        span = progress.span
-        if span is None:
-            return
+    def _end(self, progress: Progress, span: Span) -> None:
+        if span.status == "ok" and progress.path == self._about:
+            self.word = ""  # what was told of it has come right
         if span.kind == "step":
             self.steps += span.status != "skipped"
+            self.retries += span.attempt > 1
             return
         self.turns += span.kind == "model" and span.status == "ok" and span.purpose in ("work", "repair")
         self.tools += span.kind == "tool" and span.attempt == 1 and span.status != "rejected"
         label = self._flying.pop(progress.path, (line(progress.label or progress.what, 60), 0))[0]
         if span.kind != "epoch":
-            self._ended.append((label, span.duration_us, span.status))
+            self.retries += span.attempt > 1
+            self._ended.append((label, span))
 
     def lines(self, look: Look) -> list[str]:
         """The view as it is now: what ended last, what is in flight, the figures."""
         with self._lock:
             present = ticks_us()
-            ended = [
-                self._row(look, span_sign(look, status) if status != "ok" else look.paint("✓", "green"), label, took)
-                for label, took, status in self._ended
-            ]
+            ended = [self._ended_row(look, label, span) for label, span in self._ended]
             flying = [
-                self._row(look, look.paint("▸", "cyan"), label, present - since)
-                for label, since in list(self._flying.values())[:_KEPT]
+                self._row(look, look.paint("▸", "cyan"), label, (_where(path),), present - since)
+                for path, (label, since) in list(self._flying.items())[:_KEPT]
             ]
             more = len(self._flying) - len(flying)
             if more > 0:
                 flying.append(look.dim(f"    and {more:,} more"))
-            word = [look.paint(cut(self.word, look.width - 4), "yellow")] if self.word else []
+            word = [f"  {look.paint(cut(self.word, look.width - 4), 'yellow')}"] if self.word else []
             return [*ended, *flying, *word, self._figures(look, present)]
 
-    def _row(self, look: Look, sign: str, label: str, took_us: int) -> str:
-        room = min(48, look.width - 18)
-        return f"  {sign} {pad(cut(label, room), room)} {look.dim(pad(duration(took_us), 10, is_right=True))}"
+    def _ended_row(self, look: Look, label: str, span: Span) -> str:
+        sign = look.paint("✓", "green") if span.status == "ok" else span_sign(look, span.status)
+        attempt = f"try {span.attempt}" if span.attempt > 1 else ""
+        return self._row(look, sign, label, (_where(span.path), attempt, line(span.error_code or "")), span.duration_us)
+
+    def _row(self, look: Look, sign: str, label: str, more: tuple[str, ...], took_us: int) -> str:
+        """What it is, dimmer where and how it went, and how long it took."""
+        room = min(60, look.width - 18)
+        told = cut("  ".join(part for part in (label, joined(more)) if part), room)
+        name, rest = (label, told[len(label) :]) if told.startswith(label) else (told, "")
+        space = " " * (room - width(told))
+        return f"  {sign} {name}{look.dim(rest)}{space} {look.dim(pad(duration(took_us), 10, is_right=True))}"
 
     def _figures(self, look: Look, present: int) -> str:
         elapsed = present - self.began_us
@@ -117,14 +128,20 @@ class Board:
         facts = joined(
             (
                 many(self.steps, "step") if self.steps else "",
-                many(self.turns, "turn"),
-                many(self.tools, "tool"),
-                f"{count(self.tokens)} tokens",
+                many(self.turns, "turn") if self.turns else "",
+                many(self.tools, "tool") if self.tools else "",
+                many(self.retries, "retry", "retries") if self.retries else "",
+                f"{count(self.tokens)} tokens" if self.tokens else "",
                 duration(elapsed),
             )
         )
         title = cut(self.title, max(8, look.width - len(facts) - 5))
         return f"{spinner} {look.paint(title, 'bold')} · {facts}"
+
+
+def _where(path: str) -> str:
+    """The steps, turn, item or branch that it happens in."""
+    return line(words(path.split("/")[:-1]), 120)
 
 
 class Screen:

@@ -56,12 +56,14 @@ class Column:
         is_right: whether it is aligned to the right, as numbers are.
         least: what a column that may shrink keeps; None for one that never shrinks.
         most: the widest it gets.
+        is_spare: whether it is left out, from the last one on, where the table would not fit with it.
     """
 
     title: str = ""
     is_right: bool = False
     least: int | None = None
     most: int | None = None
+    is_spare: bool = False
 
 
 def table(look: Look, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, indent: int = 0) -> list[str]:
@@ -74,6 +76,11 @@ def table(look: Look, columns: Sequence[Column], rows: Iterable[Sequence[str]], 
     used = [place for place in range(len(columns)) if any(row[place] for row in drawn)]
     columns, drawn = [columns[place] for place in used], [[row[place] for place in used] for row in drawn]
     widths = _widths(columns, drawn, look.width - indent)
+    spare = next((place for place in reversed(range(len(columns))) if columns[place].is_spare), None)
+    if spare is not None and sum(widths) + len(GAP) * (len(columns) - 1) > look.width - indent:
+        kept = [place for place in range(len(columns)) if place != spare]
+        drawn = [[row[place] for place in kept] for row in drawn]
+        return table(look, [columns[place] for place in kept], drawn, indent=indent)
     lines: list[str] = []
     if any(column.title for column in columns):
         titles = [column.title for column in columns]

@@ -5,6 +5,7 @@ Never turns unknown into 0, and never rounds a figure to nothing: what is there 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -50,22 +51,30 @@ def duration(microseconds: int | None) -> str:
 
 
 def milliseconds(figure: int | None) -> str:
-    """A duration given in milliseconds; a dash when it is unknown, `0 ms` when it was too short to count."""
-    if figure == 0:
-        return "0 ms"
+    """A duration given in milliseconds, no finer than that; a dash when it is unknown, `0 ms` when it was shorter."""
+    if figure is not None and 0 <= figure < 10:
+        return f"{figure} ms"
     return duration(None if figure is None else figure * _MS)
 
 
 def dollars(nanos: int | None) -> str:
     """Money given in nano-dollars: two decimals, or as many as show four digits of a small amount."""
-    if nanos is None:
-        return UNKNOWN
+    return UNKNOWN if nanos is None else f"${Decimal(nanos) / 10**9:,.{_places(nanos)}f}"
+
+
+def amounts(nanos: Sequence[int | None]) -> list[str]:
+    """The same of a column: all with as many decimals, so that they stand below each other."""
+    places = max((_places(one) for one in nanos if one is not None), default=2)
+    return [UNKNOWN if one is None else f"${Decimal(one) / 10**9:,.{places}f}" for one in nanos]
+
+
+def _places(nanos: int) -> int:
+    """How many decimals show four digits of an amount below a dollar, zeros at the end left out; at least two."""
     amount = Decimal(nanos) / 10**9
     if not amount or amount >= 1:
-        return f"${amount:,.2f}"
-    places = max(2, 3 - amount.adjusted())
-    text = f"{amount:.{places}f}".rstrip("0")
-    return f"${text}" if len(text) >= 4 else f"${text:0<4}"
+        return 2
+    shown = f"{amount:.{max(2, 3 - amount.adjusted())}f}".rstrip("0")
+    return max(2, len(shown) - 2)
 
 
 def points(thousandths: int | None) -> str:

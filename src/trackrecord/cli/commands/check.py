@@ -6,7 +6,7 @@ from trackrecord.cli import terminal
 from trackrecord.cli.checking import check_actions
 from trackrecord.cli.commands.run import AgentFile
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import joined
+from trackrecord.cli.look import joined, width, wrapped
 from trackrecord.cli.typed import AsJson
 from trackrecord.cli.units import many
 from trackrecord.errors import BadAgent
@@ -39,5 +39,11 @@ def command(agent_file: AgentFile, is_json: AsJson = False) -> int:
         f"model {line(agent.model, 40)}" if agent.model else "no model of its own",
         f"version {agent.version[:8]}",
     )
-    terminal.say(f"{look.paint('✓', 'green')} {look.paint(line(agent.name, 60), 'bold')}  {joined(facts)}")
+    name = line(agent.name, look.width - 2)
+    head = f"{look.paint('✓', 'green')} {look.paint(name, 'bold')}"
+    told = joined(facts)
+    if width(head) + 2 + width(told) <= look.width:
+        terminal.say(f"{head}  {told}")
+    else:
+        terminal.say("\n".join([head, *(f"  {part}" for part in wrapped(facts, columns=look.width - 2))]))
     return 0

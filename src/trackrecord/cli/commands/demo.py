@@ -130,6 +130,7 @@ def _next_steps(url: str, agent: str) -> str:
         f"export TRACKRECORD_DB={shlex.quote(url)}",
         "trackrecord runs",
         "trackrecord show last",
+        "trackrecord show last --html record.html",
         f"trackrecord intensity {shlex.quote(line(agent))}",
         "trackrecord verify",
     )

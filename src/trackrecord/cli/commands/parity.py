@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,9 @@ from trackrecord.cli.checking import placed
 from trackrecord.cli.commands.run import InputJson, Inputs, Model
 from trackrecord.cli.database import reader_of, scoring
 from trackrecord.cli.inputs import read_inputs, settings_for
+from trackrecord.cli.target import Target, targets
 from trackrecord.cli.typed import AsJson, Db
+from trackrecord.clock import now
 from trackrecord.errors import BadInput
 
 if TYPE_CHECKING:
@@ -33,6 +35,13 @@ def command(
         bool, typer.Option("--same-work", help="other work counts as a difference: the engines had to do the same")
     ] = False,
     is_whole: Annotated[bool, typer.Option("--all", help="list every field, equal ones too")] = False,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="write it as one self-contained page too; - prints it")
+    ] = None,
+    xml: Annotated[
+        str | None,
+        typer.Option("--junit", metavar="FILE", help="write it as JUnit XML too, a case per field; - prints it"),
+    ] = None,
     db: Db = None,
     is_json: AsJson = False,
 ) -> int:
@@ -41,6 +50,7 @@ def command(
     An agent is really run, once by each engine, each alone on a copy of the database. Exit code: 0 the records agree,
     1 a field differs or was not observed. With --json a line per comparison.
     """
+    wanted = targets([("--html", html), ("--junit", xml)], is_stdout_free=not is_json)
     if len(what) == 2:
         _check_alone(inputs, input_json, engines, model)
         found = (_of_runs(what[0], what[1], db),)
@@ -48,16 +58,33 @@ def command(
         found = _of_agent(what[0], inputs or [], input_json, engines or _BOTH, model, db)
     else:
         raise BadInput(f"{len(what)} things to compare", cure="Name one agent file, or two runs.")
+    if not any(one.path is None for one in wanted.values()):
+        _print(found, same_work=same_work, is_whole=is_whole, is_json=is_json)
+    _write(found, wanted, same_work=same_work)
+    return 0 if all(comparison.is_ok(same_work=same_work) for comparison in found) else 1
+
+
+def _print(found: Sequence[Comparison], *, same_work: bool, is_whole: bool, is_json: bool) -> None:
+    from trackrecord.cli.pages.parity import parity_page  # with the verdicts and all they rest on
+
     look = terminal.here().out
     for place, comparison in enumerate(found):
         if is_json:
             terminal.say_json(comparison.to_json())
             continue
-        from trackrecord.cli.pages.parity import parity_page  # with the verdicts and all they rest on
-
         page = parity_page(comparison, look, same_work=same_work, is_whole=is_whole)
         terminal.say(f"\n{page}" if place else page)
-    return 0 if all(comparison.is_ok(same_work=same_work) for comparison in found) else 1
+
+
+def _write(found: Sequence[Comparison], wanted: Mapping[str, Target], *, same_work: bool) -> None:
+    if "--html" in wanted:
+        from trackrecord.cli.html.parity import parity_html  # a page on a terminal needs none of it
+
+        wanted["--html"].write(parity_html(found, now(), same_work=same_work))
+    if "--junit" in wanted:
+        from trackrecord.cli.junit import junit
+
+        wanted["--junit"].write(junit(found, same_work=same_work))
 
 
 def _of_runs(left: str, right: str, db: str | None) -> Comparison:

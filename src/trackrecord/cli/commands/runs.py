@@ -11,7 +11,7 @@ import typer
 
 from trackrecord.cli import terminal
 from trackrecord.cli.database import reader_of
-from trackrecord.cli.pages.runs import runs_page
+from trackrecord.cli.pages.runs import runs_note, runs_page
 from trackrecord.cli.signs import STATUSES
 from trackrecord.cli.stored import execution_json
 from trackrecord.cli.typed import AsJson, Db
@@ -53,6 +53,7 @@ def command(
     place = terminal.here()
     if rows:
         terminal.say(runs_page(rows, place.out, now()))
+        terminal.tell(place.err.dim(runs_note(rows)))
     else:
         is_narrowed = any(value is not None for value in (agent, engine, status, since))
         terminal.tell("no run fits" if is_narrowed else "no runs yet: trackrecord demo makes two")

@@ -13,7 +13,7 @@ from typing import Final
 
 from trackrecord.canonical import Json, encode_clean
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Column, Look, Style, joined, pad, paragraph, table, wrapped
+from trackrecord.cli.look import Column, Look, Style, joined, pad, paragraph, table, width, wrapped
 from trackrecord.cli.signs import mark, run_state
 from trackrecord.cli.units import count, many
 from trackrecord.parity.comparison import VERDICTS, Check, Compared, Comparison, Finding, Verdict
@@ -57,7 +57,7 @@ def parity_page(found: Comparison, look: Look, *, same_work: bool = False, is_wh
 
 
 def _runs(found: Comparison, look: Look) -> list[str]:
-    columns = (Column(title="parity"), Column(title="engine"), Column(title="status"), Column(title="run"))
+    columns = (Column(title="parity"), Column(title="engine"), Column(title="status"), Column(title="run", least=14))
     rows = [
         (side, line(run.engine, 20), run_state(look, run.status), run.run_id)
         for side, run in (("left", found.left), ("right", found.right))
@@ -77,13 +77,13 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
         begins[len(shown)] = begins.get(len(shown), "") + f"{_heading(name, found.findings, look)}\n"
         own = [row for row in rows if row.section == name and (is_whole or row.finding.verdict not in _QUIET)]
         calls = [row for row in own if not is_whole and _is_other_call(row)]
-        shown += [(row, _cells(row)) for row in own if row not in calls]
+        shown += [(row, _cells(row, look)) for row in own if row not in calls]
         if calls:
-            shown.append((None, _calls(calls)))
+            shown.append((None, _calls(calls, look)))
     columns = (
-        Column(title="field", least=16),
-        Column(title=line(found.left.engine, 20), is_right=True, least=6, most=26),
-        Column(title=line(found.right.engine, 20), is_right=True, least=6, most=26),
+        Column(title="field", least=24),
+        Column(title=line(found.left.engine, 20), is_right=True, least=6, most=18),
+        Column(title=line(found.right.engine, 20), is_right=True, least=6, most=18),
         Column(title="verdict"),
     )
     head, *drawn = table(look, columns, [cells for _, cells in shown], indent=2) or [""]
@@ -91,10 +91,16 @@ def _table(found: Comparison, look: Look, *, is_whole: bool) -> list[str]:
     for place, text in enumerate(drawn):
         lines += _begun(begins.get(place), is_first=not place)
         lines.append(text)
-        row = shown[place][0]
-        if row is not None and row.finding.verdict in _OFF:
-            lines += [look.dim(f"      {part}") for part in paragraph(line(row.finding.reason), look.width - 6)]
+        reason = _reason(shown[place][0])
+        is_told_below = place + 1 < len(shown) and place + 1 not in begins and _reason(shown[place + 1][0]) == reason
+        if reason and not is_told_below:
+            lines += [look.dim(f"      {part}") for part in paragraph(line(reason), look.width - 6)]
     return [*lines, *_begun(begins.get(len(drawn)), is_first=not drawn)]
+
+
+def _reason(row: _Row | None) -> str:
+    """Why a field is off; empty when it is not. Told once under those that are so for the same reason."""
+    return row.finding.reason if row is not None and row.finding.verdict in _OFF else ""
 
 
 def _begun(headings: str | None, *, is_first: bool) -> list[str]:
@@ -105,10 +111,11 @@ def _begun(headings: str | None, *, is_first: bool) -> list[str]:
 def _heading(section: str, findings: Iterable[Finding], look: Look) -> str:
     inside = section.split(", ")
     counted = Counter(one.verdict for one in findings if one.field.partition(".")[0] in inside)
-    told = (
+    told = [
         look.paint(f"{counted[verdict]:,} {verdict}", *_STYLES[verdict]) for verdict in VERDICTS if counted[verdict]
-    )
-    return f"{look.heading(section)}  {joined(told)}"
+    ]
+    head = f"{look.heading(section)}  {joined(told)}"
+    return head if width(head) <= look.width else "\n".join([look.heading(section), *wrapped(told, columns=look.width)])
 
 
 def _rows(findings: Iterable[Finding], *, is_whole: bool) -> list[_Row]:
@@ -127,15 +134,21 @@ def _is_other_call(row: _Row) -> bool:
     return row.finding.verdict == "other work" and _CALL.match(row.name) is not None
 
 
-def _calls(rows: Sequence[_Row]) -> tuple[str, ...]:
+def _calls(rows: Sequence[_Row], look: Look) -> tuple[str, ...]:
     """One line for tool calls that were made in another order: field by field they only say so again and again."""
     places = {match.group() for row in rows if (match := _CALL.match(row.name))}
-    return f"toolCalls[…] of {many(len(places), 'call')}", many(len(rows), "field"), "", "other work"
+    return (
+        f"toolCalls[…] of {many(len(places), 'call')}",
+        many(len(rows), "field"),
+        "",
+        look.paint("other work", *_STYLES["other work"]),
+    )
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
+def _cells(row: _Row, look: Look) -> tuple[str, ...]:
     finding = row.finding
-    return line(row.name, 60), _text(finding.left), _text(finding.right), finding.verdict
+    verdict = look.paint(finding.verdict, *_STYLES[finding.verdict])
+    return line(row.name, 60), _text(finding.left), _text(finding.right), verdict
 
 
 def _text(value: Json) -> str:
@@ -148,14 +161,19 @@ def _checklist(checks: Sequence[Check], right: Compared, look: Look) -> list[str
     wide = max(len(check.name) for check in checks) if checks else 0
     lines = [look.heading("Checklist")]
     for check in checks:
-        facts = check.fact.split(f"; {right.engine}: ", 1)
-        if len(facts) == 2:
-            facts[1] = f"{right.engine}: {facts[1]}"
-        told = [part for fact in facts for part in paragraph(line(fact), look.width - wide - 6)]
+        told = [
+            part for fact in check_facts(check, right.engine) for part in paragraph(line(fact), look.width - wide - 6)
+        ]
         for place, text in enumerate(told):
             head = f"  {mark(look, check.is_ok)} {pad(check.name, wide)}" if place == 0 else " " * (wide + 4)
             lines.append(f"{head}  {text}")
     return lines
+
+
+def check_facts(check: Check, right: str) -> list[str]:
+    """The fact of a line of the checklist, or what is said of each of the two runs."""
+    facts = check.fact.split(f"; {right}: ", 1)
+    return facts if len(facts) == 1 else [facts[0], f"{right}: {facts[1]}"]
 
 
 def _verdict(found: Comparison, look: Look, *, same_work: bool) -> list[str]:

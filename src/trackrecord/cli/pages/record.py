@@ -10,18 +10,21 @@ from typing import Final
 
 from trackrecord.cli.answer import answer_text, one_line
 from trackrecord.cli.escape import line, prose
-from trackrecord.cli.look import GAP, Column, Look, joined, pad, paragraph, spread, table, wrapped
+from trackrecord.cli.look import GAP, Look, joined, pad, paragraph, spread, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
+from trackrecord.cli.pages.models import model_lines
 from trackrecord.cli.pages.tools import tool_lines
+from trackrecord.cli.pages.trouble import MOST_TROUBLES, trouble_lines
 from trackrecord.cli.pages.use import use_lines
-from trackrecord.cli.pages.waterfall import waterfall
-from trackrecord.cli.signs import run_state
+from trackrecord.cli.pages.waterfall import MOST_ROWS, waterfall
+from trackrecord.cli.signs import run_state, run_style, run_words
 from trackrecord.cli.stored import StoredRun, payload_value
-from trackrecord.cli.units import UNKNOWN, ago, count, dollars, exact, many, milliseconds
+from trackrecord.cli.units import UNKNOWN, ago, count, exact, many, milliseconds
 from trackrecord.tenancy import LOCAL_USER
 
 _MOST_ANSWER_LINES: Final = 14
+NOT_KEPT: Final = "not kept (payload policy none, or erased)"
 _WAITS: Final = {"unknown_outcome": "nobody knows whether an unsafe call had its effect; a person must say"}
 
 
@@ -34,10 +37,11 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
         use_lines(run, look),
         _workflow(run, look),
-        _models(run.logs, look),
-        tool_lines(run.logs, look),
+        model_lines(run.spans, look),
+        tool_lines(run.logs, run.spans, look),
+        trouble_lines(run.spans, look, most=None if is_whole else MOST_TROUBLES),
         _memories(run, look),
-        waterfall(run.spans, look, most_rows=None) if is_whole else waterfall(run.spans, look),
+        waterfall(run.spans, look, most_rows=None if is_whole else MOST_ROWS),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
@@ -74,20 +78,31 @@ def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
 def _trouble(run: StoredRun, look: Look) -> list[str]:
     row = run.execution
     if not run.has_ended:
-        reason = str(row["wait_reason"]) if row["wait_reason"] else ""
-        waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
-        return paragraph(f"The run is {row['status']}{waits}. What follows is what it has used so far.", look.width)
+        return paragraph(standing(run), look.width)
     if row["error_code"] is None and row["error_message"] is None:
         return []
-    where = f" at {line(str(row['error_path']), look.width - 30)}" if row["error_path"] else ""
+    status = str(row["status"])
+    sign, word = run_words(status)
+    style = run_style(status)
+    code = line(str(row["error_code"] or "no code"), 40)
+    where = f" at {line(str(row['error_path']), look.width - len(word) - len(code) - 10)}" if row["error_path"] else ""
     message = paragraph(prose(str(row["error_message"] or "no message")), look.width - 2)
-    return [look.paint(str(row["error_code"]), "red", "bold") + look.dim(where), *(f"  {text}" for text in message)]
+    head = f"{look.paint(sign, style)} {look.paint(f'{word}: {code}', style, 'bold')}{look.dim(where)}"
+    return [head, *(f"  {text}" for text in message)]
+
+
+def standing(run: StoredRun) -> str:
+    """What is said of a run that has not ended."""
+    row = run.execution
+    reason = str(row["wait_reason"]) if row["wait_reason"] else ""
+    waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
+    return f"The run is {row['status']}{waits}. What follows is what it has used so far."
 
 
 def _inputs(run: StoredRun, look: Look) -> list[str]:
     value = payload_value(run.input)
     if run.input is not None and run.input["body"] is None:
-        return [f"{look.heading('Inputs')}  {look.dim('not kept (payload policy none, or erased)')}"]
+        return [f"{look.heading('Inputs')}  {look.dim(NOT_KEPT)}"]
     if not isinstance(value, dict) or not value:
         return []
     names = {name: line(name, 24) for name in value}
@@ -103,7 +118,7 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
     if run.output is None:
         return []
     if run.output["body"] is None:
-        return [f"{look.heading('Answer')}  {look.dim('not kept (payload policy none, or erased)')}"]
+        return [f"{look.heading('Answer')}  {look.dim(NOT_KEPT)}"]
     whole = run.answer if not run.output["was_truncated"] else str(run.output["body"])
     lines = paragraph(prose(answer_text(whole, look.width - 2)), look.width - 2)
     left = 0 if most is None or len(lines) <= most + 2 else len(lines) - most
@@ -115,19 +130,28 @@ def _answer(run: StoredRun, look: Look, most: int | None) -> list[str]:
 
 
 def _workflow(run: StoredRun, look: Look) -> list[str]:
+    rows = workflow_rows(run)
+    lines = [look.heading("Workflow")] if rows else []
+    for name, told in rows:
+        first, *more = paragraph(told, look.width - 12)
+        lines += [f"  {look.dim(pad(name, 8))}  {first}", *(" " * 12 + part for part in more)]
+    return lines
+
+
+def workflow_rows(run: StoredRun) -> list[tuple[str, str]]:
+    """What the workflow declares, what was executed of it, and how its steps ended; empty when there is none."""
     logs = run.logs
     declared = _counts(logs, "declared", ("steps", "conditionalBranches", "loops", "parallel"))
     if not run.execution["runs_workflow"] and not any(declared):
         return []
-    lines = [look.heading("Workflow"), f"  {look.dim('declared')}  {_shape(declared, 'loop')}"]
+    rows = [("declared", _shape(declared, "loop"))]
     if not run.execution["runs_workflow"]:
         title = line(str(run.execution["engine_title"]), 30)
-        return [*lines, f"  {look.dim('executed')}  {UNKNOWN}  {title} does not run the steps"]
+        return [*rows, ("executed", f"{UNKNOWN}  {title} does not run the steps")]
     executed = _counts(logs, "executed", ("steps", "conditionalBranches", "loopIterations", "parallel"))
-    lines.append(f"  {look.dim('executed')}  {_shape(executed, 'iteration')}")
     ends = ((read.number(logs, f"steps{end.title()}"), end) for end in ("completed", "failed", "tolerated", "skipped"))
-    lines.append(f"  {look.dim('steps   ')}  {joined(f'{count(number)} {end}' for number, end in ends)}")
-    return lines
+    told = joined(f"{count(number)} {end}" for number, end in ends)
+    return [*rows, ("executed", _shape(executed, "iteration")), ("steps", told)]
 
 
 def _counts(logs: Logs, which: str, keys: tuple[str, ...]) -> tuple[int | None, ...]:
@@ -144,30 +168,6 @@ def _shape(counts: tuple[int | None, ...], loop_word: str) -> str:
             f"{count(parallel)} in parallel",
         )
     )
-
-
-def _models(logs: Logs, look: Look) -> list[str]:
-    uses = read.objects(logs, "models")
-    if not uses:
-        return []
-    columns = (
-        Column(title="model", least=12),
-        Column(title="answered", least=8),
-        Column(title="calls", is_right=True),
-        Column(title="tokens", is_right=True),
-        Column(title="cost", is_right=True),
-    )
-    rows = [
-        (
-            line(f"{read.text(use, 'provider') or '?'}:{read.text(use, 'requested') or '?'}"),
-            line(read.text(use, "responded") or UNKNOWN),
-            count(read.number(use, "calls")),
-            count(read.number(use, "tokens")),
-            dollars(read.number(use, "cost")),
-        )
-        for use in uses
-    ]
-    return [look.heading("Models"), *table(look, columns, rows, indent=2)]
 
 
 def _memories(run: StoredRun, look: Look) -> list[str]:

@@ -52,6 +52,12 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     return "\n".join(table(look, _RUNS, drawn))
 
 
+def runs_note(rows: Sequence[Row]) -> str:
+    """Why a dash stands in the list; empty when there is none."""
+    is_unknown = any(row["tokens_used"] is None for row in rows)
+    return f"{UNKNOWN} under tokens: unknown, for no model call has reported any" if is_unknown else ""
+
+
 def id_length(ids: Sequence[str]) -> int:
     """How much of each id tells it from all the others."""
     ordered = sorted(ids)
@@ -71,7 +77,7 @@ def agents_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
             str(row["version"])[:8],
             count(row["run_count"]),
             percent(row["success_count"], row["run_count"]),
-            age(row["last_run_at"], now) if row["last_run_at"] else UNKNOWN,
+            age(row["last_run_at"], now) if row["last_run_at"] else "never",
             str(row["id"])[:8],
         )
         for row in rows

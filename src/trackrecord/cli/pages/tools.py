@@ -1,8 +1,8 @@
-"""The tool calls of a run: a line per action, then each call that did not go well, with its cause. Pure."""
+"""The tool calls of a run: a line per action. Pure. What did not go well among them is told in `trouble`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from trackrecord.canonical import Json
@@ -10,38 +10,50 @@ from trackrecord.cli.escape import line
 from trackrecord.cli.look import Column, Look, table
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
-from trackrecord.cli.units import count, many, milliseconds
+from trackrecord.cli.units import count, duration
+from trackrecord.record.spans import Span
 
-_MOST_BAD: Final = 8
-_COLUMNS: Final = (
-    Column(title="action", least=14),
+COLUMNS: Final = (
+    Column(title="action", least=12),
     Column(title="calls", is_right=True),
     Column(title="ok", is_right=True),
     Column(title="failed", is_right=True),
     Column(title="unsaid", is_right=True),
     Column(title="rejected", is_right=True),
-    Column(title="tries", is_right=True),
-    Column(title="items", is_right=True),
+    Column(title="tries", is_right=True, is_spare=True),
+    Column(title="items", is_right=True, is_spare=True),
     Column(title="time", is_right=True),
 )
 
 Use = dict[str, Json]
 
 
-def tool_lines(logs: Logs, look: Look) -> list[str]:
+def tool_lines(logs: Logs, spans: Iterable[Span], look: Look) -> list[str]:
     """The section `Tool calls` of a run's page; empty when there were none."""
-    uses = read.objects(logs, "toolCalls")
-    if not uses:
+    rows = tool_rows(logs, spans)
+    if not rows:
         return []
-    by_action: dict[str, list[Use]] = {}
-    for use in uses:
-        by_action.setdefault(name_of(use), []).append(use)
-    lines = [look.heading("Tool calls")]
-    lines.extend(table(look, _COLUMNS, [_row(name, own) for name, own in by_action.items()], indent=2))
+    lines = [look.heading("Tool calls"), *table(look, COLUMNS, rows, indent=2)]
+    note = tool_note(logs)
+    return [*lines, look.dim(f"  {note}")] if note else lines
+
+
+def tool_rows(logs: Logs, spans: Iterable[Span]) -> list[tuple[str, ...]]:
+    """A row per action, in the order of the first call, by `COLUMNS`; a figure that says nothing is empty."""
+    took: dict[str, int] = {}
+    for span in spans:
+        if span.kind == "tool":
+            took[span.path] = took.get(span.path, 0) + span.duration_us
+    by_action: dict[tuple[str | None, str | None], list[Use]] = {}
+    for use in read.objects(logs, "toolCalls"):
+        by_action.setdefault((read.text(use, "plugin"), read.text(use, "action")), []).append(use)
+    return [_row(name_of(own[0]), own, took) for own in by_action.values()]
+
+
+def tool_note(logs: Logs) -> str:
+    """What the rows leave out, in words; empty when they have all."""
     omitted = read.number(logs, "toolCallsOmitted")
-    if omitted:
-        lines.append(look.dim(f"  {count(omitted)} more were made than the log lists; the waterfall has them"))
-    return [*lines, *_bad_lines(uses, look)]
+    return f"{count(omitted)} more were made than the log lists; the waterfall has them" if omitted else ""
 
 
 def name_of(use: Use) -> str:
@@ -50,35 +62,22 @@ def name_of(use: Use) -> str:
     return line(f"{plugin}.{action}" if plugin else action, 60)
 
 
-def _row(name: str, uses: Sequence[Use]) -> tuple[str, ...]:
+def _row(name: str, uses: Sequence[Use], took: Mapping[str, int]) -> tuple[str, ...]:
     called = [use for use in uses if not read.flag(use, "rejected")]
     rejected = len(uses) - len(called)
     items = [number for use in called if (number := read.number(use, "itemsReturned")) is not None]
     return (
         name,
-        count(len(called)),
+        _or_blank(len(called)),
         _or_blank(sum(read.flag(use, "success") is True for use in called)),
         _or_blank(sum(read.flag(use, "success") is False for use in called)),
         _or_blank(sum(read.flag(use, "success") is None for use in called)),
         _or_blank(rejected),
         _or_blank(sum(read.number(use, "attempts") or 0 for use in called)),
         count(sum(items)) if items else "",
-        milliseconds(sum(read.number(use, "executionTimeMs") or 0 for use in called)) if called else "",
+        duration(sum(took.get(read.text(use, "path") or "", 0) for use in called)) if called else "",
     )
 
 
 def _or_blank(figure: int) -> str:
     return count(figure) if figure else ""
-
-
-def _bad_lines(uses: Sequence[Use], look: Look) -> list[str]:
-    bad = [use for use in uses if read.flag(use, "success") is False or read.text(use, "errorCode")]
-    lines: list[str] = []
-    for use in bad[:_MOST_BAD]:
-        sign = look.paint("!", "yellow") if read.flag(use, "rejected") else look.paint("✗", "red")
-        cause = f"{read.text(use, 'errorCode') or 'failed'}: {read.text(use, 'error') or 'no message'}"
-        lines.append(f"  {sign} {look.dim(line(read.text(use, 'path') or '?', look.width - 6))}")
-        lines.append(f"    {line(cause, look.width - 4)}")
-    if len(bad) > _MOST_BAD:
-        lines.append(look.dim(f"  {many(len(bad) - _MOST_BAD, 'more call')} did not go well: --json has all"))
-    return lines

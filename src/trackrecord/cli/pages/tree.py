@@ -1,92 +1,237 @@
 """The spans of a run as a tree in time: which step contains what, when it began, and what a person calls it. Pure.
 
 Reads the path grammar (design.md, section 4) and never guesses: a span whose step left no span of its own, because its
-process died, hangs from whatever contains that step.
+process died, hangs from whatever contains that step. What leaves no span (a turn, an item, a branch) has a node where
+it holds two things or more. Attempts of one call, and tries of one step, stand under one node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 from trackrecord.cli.escape import line
 from trackrecord.clock import moment
-from trackrecord.record.spans import Span, path_key
+from trackrecord.record.spans import Span, SpanStatus, path_key
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval"})  # types that do one thing
 _PURPOSES: Final = {"repair": " (repair)", "routing": " (routing)", "memory": " (memory)"}
+_HOLDERS: Final = ("turn:", "i:", "b:", "case:")  # segments that contain something and leave no span
+_GAP: Final = "no process"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time and how it ended."""
+
+    start_us: int
+    end_us: int
+    status: SpanStatus
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A span and what happened inside it.
+    """Something that took time, and what happened inside it.
 
     Attributes:
-        start_us: since the run's first begin, over all epochs.
-        children: what its path contains, in the order it began.
+        start_us, end_us: since the run's first begin.
+        status: how it ended; of several attempts, how the last one did.
+        bars: the stretches of time it is drawn as, one per attempt.
+        span: its span, the last one of several; None for what leaves none.
+        inner: of a step that stands for its only call: the call's last span.
+        tries: how many attempts there were.
+        is_container: whether it only contains what took the time.
+        children: what its path contains, in the order it began; of several attempts, these.
     """
 
-    span: Span
+    label: str
     start_us: int
+    end_us: int
+    status: SpanStatus
+    bars: tuple[Bar, ...]
+    span: Span | None = None
+    inner: Span | None = None
+    tries: int = 1
+    is_container: bool = False
     depth: int = 0
-    label: str = ""
+    order: tuple[tuple[str, int], ...] = ()
     children: list[Node] = field(default_factory=list["Node"])
 
-    @property
-    def end_us(self) -> int:
-        """When it was over, since the run's first begin."""
-        return self.start_us + self.span.duration_us
+
+@dataclass(slots=True)
+class _Placed:
+    """A node with where it belongs: its path, and the segments between it and the step that contains it."""
+
+    node: Node
+    segments: Sequence[str]
 
 
 def grow(spans: Iterable[Span], *, is_whole: bool = True) -> list[Node]:
-    """The outermost nodes, in the order they began; epochs are the ground they stand on, not nodes.
+    """The outermost nodes, in the order they began; epochs are the ground they stand on, a gap between two a node.
 
     Without `is_whole` a step that is nothing but one call is one node with it.
     """
     own = tuple(spans)
     offsets = _offsets(own)
-    nodes = {
-        (span.path, span.attempt): Node(span, offsets.get(span.epoch, 0) + span.start_us)
-        for span in own
-        if span.kind != "epoch"
-    }
-    roots: list[Node] = []
-    for node in nodes.values():
-        parent, rest = _parent(node.span, nodes)
-        node.label = _label(node.span, rest)
-        (roots if parent is None else parent.children).append(node)
-    _settle(roots, 0)
+    by_path: dict[str, list[Span]] = {}
+    for span in own:
+        if span.kind != "epoch":
+            by_path.setdefault(span.path, []).append(span)
+    steps = {(span.path, span.attempt): _of(span, offsets) for span in own if span.kind == "step"}
+    placed: dict[int | None, list[_Placed]] = {None: []}
+    parents = {id(node): node for node in steps.values()}
+    for path, tries in by_path.items():
+        tries.sort(key=lambda span: span.attempt)
+        parent, rest = _parent(path, steps)
+        node = _node(tries, rest, steps, offsets)
+        placed.setdefault(None if parent is None else id(parent), []).append(_Placed(node, rest))
+    for key, nodes in placed.items():
+        if key is not None:
+            parents[key].children = _held(nodes)
+    roots = [*_held(placed[None]), *_gaps(own, offsets)]
     if not is_whole:
         for node in walk(roots):
             _merge(node)
+    _settle(roots, 0)
     return roots
 
 
-def walk(nodes: Sequence[Node]) -> Iterable[Node]:
+def walk(nodes: Sequence[Node]) -> Iterator[Node]:
     """Every node, each before what it contains."""
     for node in nodes:
         yield node
         yield from walk(node.children)
 
 
+def call_name(span: Span) -> str:
+    """What a span that is no step did, by name: the model, the action, or what it was."""
+    if span.kind == "model":
+        return f"{span.model or 'model'}{_PURPOSES.get(span.purpose or '', '')}"
+    if span.kind == "tool":
+        return ".".join(part for part in (span.plugin, span.action) if part) or "tool"
+    if span.kind == "remember":
+        return "remember"
+    return _NAMES.get(span.kind, span.kind)
+
+
+def words(segments: Iterable[str]) -> str:
+    """Segments of a path as a person reads them, like `#2 › ask`; a name that repeats the one before is left out."""
+    told: list[str] = []
+    for segment in segments:
+        word = _word(segment)
+        if word and word != (told[-1] if told else ""):
+            told.append(word)
+    return " › ".join(told)
+
+
+def _node(
+    tries: Sequence[Span], rest: Sequence[str], steps: Mapping[tuple[str, int], Node], offsets: Mapping[int, int]
+) -> Node:
+    """The node of a path: its only attempt, or one that holds them all."""
+    last = tries[-1]
+    is_step = last.kind == "step"
+    nodes = [steps[span.path, span.attempt] if is_step else _of(span, offsets) for span in tries]
+    label = _label(last, rest)
+    if len(nodes) == 1:
+        nodes[0].label = label if last.attempt == 1 else f"{label} try {last.attempt}"
+        return nodes[0]
+    names = dict.fromkeys(span.model for span in tries if span.kind == "model" and span.model)
+    for span, node in zip(tries, nodes, strict=True):
+        node.label = _try_label(span, names)
+    if len(names) > 1:
+        label = line(f"{label.removesuffix(call_name(last))}{' → '.join(names)}", 120)
+    return Node(
+        label=f"{label} {len(nodes)} tries",
+        start_us=min(node.start_us for node in nodes),
+        end_us=max(node.end_us for node in nodes),
+        status=last.status,
+        bars=tuple(bar for node in nodes for bar in node.bars),
+        span=last,
+        tries=len(nodes),
+        order=nodes[0].order,
+        children=nodes,
+    )
+
+
+def _of(span: Span, offsets: Mapping[int, int]) -> Node:
+    start = offsets.get(span.epoch, 0) + span.start_us
+    end = start + span.duration_us
+    return Node(
+        label="",
+        start_us=start,
+        end_us=end,
+        status=span.status,
+        bars=(Bar(start, end, span.status),),
+        span=span,
+        order=(*path_key(span.path), ("", span.attempt)),
+    )
+
+
+def _held(placed: Sequence[_Placed]) -> list[Node]:
+    """The nodes, those of one turn, item or branch under a node of its own where they are more than one."""
+    groups: dict[tuple[str, ...], list[_Placed]] = {}
+    for one in placed:
+        groups.setdefault(_holder(one.segments), []).append(one)
+    nodes: list[Node] = []
+    for holder, own in groups.items():
+        if not holder or len(own) == 1:
+            nodes += [one.node for one in own]
+            continue
+        for one in own:
+            one.node.label = one.node.label.removeprefix(f"{words(holder)} › ")
+            one.segments = one.segments[len(holder) :]
+        nodes.append(_around(line(words(holder), 120), _held(own)))
+    return nodes
+
+
+def _around(label: str, children: list[Node]) -> Node:
+    start, end = min(node.start_us for node in children), max(node.end_us for node in children)
+    is_cut = all(node.status != "ok" for node in children)
+    status = children[-1].status if is_cut else "ok"
+    order = min(node.order for node in children)
+    return Node(label, start, end, status, (Bar(start, end, status),), order=order, children=children)
+
+
+def _holder(segments: Sequence[str]) -> tuple[str, ...]:
+    """The segments up to the first that contains something and leaves no span; none when there is no such."""
+    for place, segment in enumerate(segments[:-1]):
+        if segment.startswith(_HOLDERS):
+            return tuple(segments[: place + 1])
+    return ()
+
+
 def _settle(nodes: list[Node], depth: int) -> None:
-    nodes.sort(key=lambda node: (node.start_us, path_key(node.span.path), node.span.attempt))
+    nodes.sort(key=lambda node: (node.start_us, node.order))
     for node in nodes:
         node.depth = depth
+        node.is_container = _contains(node)
         _settle(node.children, depth + 1)
+
+
+def _contains(node: Node) -> bool:
+    """Whether it is drawn as what contains: attempts of a call are that call, tries of a step a step."""
+    call = node.inner or node.span
+    return bool(node.children) and (call is None or call.kind == "step")
 
 
 def _merge(node: Node) -> None:
     """Let a step stand for its only call; how the call ended is told by how the step did."""
     only = node.children[0] if len(node.children) == 1 else None
-    if only is None or only.span.kind == "step" or node.span.step_type not in _SINGLE:
+    step = node.span
+    if only is None or step is None or only.span is None or only.span.kind == "step" or step.step_type not in _SINGLE:
         return
-    node.label = f"{node.label.removesuffix(f' ({node.span.step_type})')}: {only.label}"
-    node.children.clear()
+    node.label = f"{node.label.removesuffix(f' ({step.step_type})')}: {only.label}"
+    node.inner, node.tries = only.span, only.tries
+    if only.tries > 1:
+        node.bars = only.bars
+    elif step.status == "ok":
+        node.bars = tuple(Bar(bar.start_us, bar.end_us, only.status) for bar in node.bars)
+    node.children = only.children
 
 
 def _offsets(spans: Sequence[Span]) -> Mapping[int, int]:
@@ -102,28 +247,44 @@ def _offsets(spans: Sequence[Span]) -> Mapping[int, int]:
     return {epoch: max(0, (at - first) // _MICROSECOND) for epoch, at in began.items()}
 
 
-def _parent(span: Span, nodes: Mapping[tuple[str, int], Node]) -> tuple[Node | None, Sequence[str]]:
-    """The innermost step that contains the span, and the segments of its path from there on."""
-    segments = span.path.split("/")
+def _gaps(spans: Sequence[Span], offsets: Mapping[int, int]) -> list[Node]:
+    """A node for each time in which no process had the run."""
+    epochs = sorted((span for span in spans if span.kind == "epoch"), key=lambda span: span.epoch)
+    gaps: list[Node] = []
+    for one, other in pairwise(epochs):
+        start = offsets.get(one.epoch, 0) + one.start_us + one.duration_us
+        end = offsets.get(other.epoch, 0)
+        if end > start:
+            gaps.append(Node(_GAP, start, end, "interrupted", (Bar(start, end, "interrupted"),)))
+    return gaps
+
+
+def _parent(path: str, steps: Mapping[tuple[str, int], Node]) -> tuple[Node | None, Sequence[str]]:
+    """The innermost step that contains the path, and the segments of the path from there on."""
+    segments = path.split("/")
     for length in range(len(segments) - 1, 0, -1):
         rest = segments[length:]
         attempt = int(rest[0][4:]) if rest[0].startswith("try:") and rest[0][4:].isdecimal() else 1
-        found = nodes.get(("/".join(segments[:length]), attempt))
-        if found is not None and found.span.kind == "step":
-            return found, rest
+        found = steps.get(("/".join(segments[:length]), attempt))
+        if found is not None:
+            return found, rest[1:] if rest[0].startswith("try:") and len(rest) > 1 else rest
     return None, segments
 
 
 def _label(span: Span, segments: Sequence[str]) -> str:
     """What a person calls it: where inside its step, then what it was."""
     is_step = span.kind == "step"
-    words = [_word(segment) for segment in (segments if is_step else segments[:-1])]
+    where = words(segments if is_step else segments[:-1])
     if not is_step:
-        words.append(_name(span))
-    text = " ".join(word for word in words if word)
+        where = f"{where} › {call_name(span)}" if where else call_name(span)
     if is_step and span.step_type:
-        text += f" ({span.step_type}{f' ×{span.items}' if span.items is not None and span.items != 1 else ''})"
-    return line(text + (f" try {span.attempt}" if span.attempt > 1 else ""), 120)
+        where += f" ({span.step_type}{f' ×{span.items}' if span.items is not None and span.items != 1 else ''})"
+    return line(where, 120)
+
+
+def _try_label(span: Span, names: Collection[str]) -> str:
+    told = call_name(span) if len(names) > 1 else span.error_code
+    return line(f"try {span.attempt}{f' {told}' if told else ''}", 120)
 
 
 def _word(segment: str) -> str:
@@ -140,13 +301,3 @@ def _word(segment: str) -> str:
             return ""
         case _:
             return segment
-
-
-def _name(span: Span) -> str:
-    if span.kind == "model":
-        return f"{span.model or 'model'}{_PURPOSES.get(span.purpose or '', '')}"
-    if span.kind == "tool":
-        return ".".join(part for part in (span.plugin, span.action) if part) or "tool"
-    if span.kind == "remember":
-        return "remember"
-    return _NAMES.get(span.kind, span.kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Look, joined, pad, width, wrapped
+from trackrecord.cli.look import Look, joined, pad, paragraph, width, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.stored import StoredRun
@@ -19,7 +19,17 @@ Figure = tuple[str, str, tuple[str, ...]]  # what it is, the figure, remarks
 
 def use_lines(run: StoredRun, look: Look) -> list[str]:
     """The section `Used` of a run's page."""
-    figures = [
+    return [look.heading(use_title(run)), *_drawn(figures(run), look)]
+
+
+def use_title(run: StoredRun) -> str:
+    """What the figures are: all of it, or what there is so far."""
+    return "Used" if run.has_ended else "Used so far"
+
+
+def figures(run: StoredRun) -> list[Figure]:
+    """Every figure with its remarks, those that are empty among them."""
+    return [
         _tokens(run.logs),
         _cost(run),
         ("credits", count(run.execution["credits_used"]), _credit_remarks(run)),
@@ -29,7 +39,6 @@ def use_lines(run: StoredRun, look: Look) -> list[str]:
         _memory(run.logs),
         _time(run),
     ]
-    return [look.heading("Used" if run.has_ended else "Used so far"), *_drawn(figures, look)]
 
 
 def _drawn(figures: Iterable[Figure], look: Look) -> list[str]:
@@ -39,7 +48,8 @@ def _drawn(figures: Iterable[Figure], look: Look) -> list[str]:
     for name, figure, remarks in rows:
         head = f"  {look.dim(pad(name, 10))}  {pad(figure, wide, is_right=True)}"
         room = look.width - wide - 16
-        first, *more = wrapped(remarks, columns=room) or [""]
+        told = [part for text in wrapped(remarks, columns=room) for part in paragraph(text, room)]
+        first, *more = told or [""]
         lines.append(f"{head}  {first}".rstrip())
         lines.extend(" " * (wide + 16) + text for text in more)
     return lines
