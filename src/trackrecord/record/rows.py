@@ -52,9 +52,10 @@ def rows(record: Record) -> Rows:
     if record.ending is None:
         raise ValueError(f"run {record.origin.run_id!r} has not ended; only a finished run has rows")
     logs = log_object(record)
+    text = encode_clean(logs)
     return Rows(
-        execution=_execution(record, encode_clean(logs)),
-        log=_log(record, logs),
+        execution=_execution(record, text),
+        log=_log(record, logs, text),
         stats=stats_delta(record),
         figures=run_figures(record),
     )
@@ -215,13 +216,13 @@ def _execution(record: Record, logs: str) -> dict[str, str | int | None]:
     }
 
 
-def _log(record: Record, logs: dict[str, Json]) -> dict[str, str | int | None]:
+def _log(record: Record, logs: dict[str, Json], text: str) -> dict[str, str | int | None]:
     title = record.origin.engine_title
     tokens = record.measures.tokens.total
     sentence = f"✅ {title} execution completed successfully" if record.is_success else f"❌ {title} execution failed"
     return {
         "run_output": encode_clean(logs | {"tokensUsed": tokens}),
-        "full_output": encode_clean({f"{record.origin.engine}_metadata": logs}),
+        "full_output": f"{{{encode_clean(f'{record.origin.engine}_metadata')}:{text}}}",
         "status": sentence,
         "run_time": record.duration_ms,
         "user_credits_used": record.credits_used,

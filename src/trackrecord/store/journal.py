@@ -18,14 +18,20 @@ from trackrecord.errors import Conflict
 from trackrecord.record.spans import Span
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
-from trackrecord.store.protocol import Begun, Durability
+from trackrecord.store.protocol import AcceptedRun, Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The accepting and beginning of a run that is stored with the first of its journal, or with its finish."""
+    """The accepting and beginning of a run that is stored with the first of its journal, or with its finish.
 
+    Attributes:
+        run: what is accepted.
+        write: stores it, and the run as begun.
+    """
+
+    run: AcceptedRun
     write: Callable[[Connection], None]
 
 
@@ -175,7 +181,9 @@ class _Batch:
             return
         begun = journal.begun
         try:
-            entries = write_opening(connection, self._taken)
+            opening, entries = sorted_out(self._taken)
+            if opening is not None:
+                opening.write(connection)
             check_held(connection, begun)
             write_entries(connection, entries)
         except Exception as error:
@@ -197,15 +205,16 @@ class _Batch:
             journal.fail(unit.error)
 
 
-def write_opening(connection: Connection, taken: Sequence[Waiting]) -> list[Entry]:
-    """Write what opens the run, if that still waits, and give the rest."""
+def sorted_out(taken: Sequence[Waiting]) -> tuple[Opening | None, list[Entry]]:
+    """What opens the run, if that still waits, and the rest."""
+    opening: Opening | None = None
     entries: list[Entry] = []
     for waiting in taken:
         if isinstance(waiting, Opening):
-            waiting.write(connection)
+            opening = waiting
         else:
             entries.append(waiting)
-    return entries
+    return opening, entries
 
 
 def check_held(connection: Connection, begun: Begun) -> None:

@@ -18,7 +18,7 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.rows import Rows
 from trackrecord.store import external, failpoints, statements, transactions
 from trackrecord.store.driver import Connection, Error
-from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry, write_opening
+from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.notebook import Notebook
@@ -133,7 +133,7 @@ class SqliteStore:
         origin = run.origin
         begun = Begun(tenant_id=origin.tenant_id, run_id=origin.run_id, epoch=1, began_at=began_at, now=now or began_at)
         journal = self.journal(begun, "async")
-        journal.open(Opening(lambda connection: transactions.launch(connection, run, begun, self._notebook)))
+        journal.open(Opening(run, lambda connection: transactions.launch(connection, run, begun, self._notebook)))
         self._leases.hold(begun)
         return begun
 
@@ -273,10 +273,9 @@ class _Finish:
     def write(self, connection: Connection) -> bool:
         if self._journal is not None:
             self._journal.take(self._entries)
-        last = [entry(self._run.begun, span, None) for span in self._run.last_spans]
-        entries = [*write_opening(connection, self._entries), *last]
+        taken = [*self._entries, *(entry(self._run.begun, span, None) for span in self._run.last_spans)]
         return transactions.finish(
-            connection, self._run, self._rows, entries, self._notebook, is_minimal=self._is_minimal
+            connection, self._run, self._rows, taken, self._notebook, is_minimal=self._is_minimal
         )
 
     def settled(self, unit: Unit) -> None:

@@ -221,6 +221,7 @@ INSERT_AGENT_VERSION: Final = _insert(
 )
 INSERT_EXECUTION: Final = _insert("agent_executions", ACCEPTED)
 INSERT_LAUNCHED: Final = _insert("agent_executions", (*ACCEPTED, "lease_until", "started_at", "now_at"))
+INSERT_ENDED: Final = _insert("agent_executions", (*ACCEPTED[:-2], "epoch", "started_at", "now_at", *RESULT, *ENDED))
 
 BEGIN_RUN: Final = """
 UPDATE agent_executions SET status = 'running', epoch = epoch + 1, lease_until = ?, ready_at = NULL, wait_reason = NULL,

@@ -21,7 +21,7 @@ from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
-from trackrecord.store.journal import Entry, write_entries
+from trackrecord.store.journal import Entry, Waiting, sorted_out, write_entries
 from trackrecord.store.notebook import Notebook
 from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun
 from trackrecord.store.writer import is_of_store
@@ -46,24 +46,32 @@ def lease_end() -> str:
 
 def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None:
     """Insert the agent and its version when new, the run as `queued`, its input and an audit row."""
-    _admit(connection, run, notebook, clock.stamp(clock.now()), None)
+    now = clock.stamp(clock.now())
+    _admit(connection, run, notebook, now, statements.INSERT_EXECUTION, ("queued", 0))
 
 
 def launch(connection: Connection, run: AcceptedRun, begun: Begun, notebook: Notebook) -> None:
     """Accept a run and begin it in one: the same rows, the run as `running` under its first epoch and a lease."""
-    _admit(connection, run, notebook, begun.began_at, begun)
+    state = ("running", begun.epoch, lease_end(), begun.began_at, begun.now)
+    _admit(connection, run, notebook, begun.began_at, statements.INSERT_LAUNCHED, state)
 
 
-def _admit(connection: Connection, run: AcceptedRun, notebook: Notebook, now: str, begun: Begun | None) -> None:
+def _launch_ended(
+    connection: Connection, run: AcceptedRun, begun: Begun, notebook: Notebook, ending: codec.Row
+) -> None:
+    """Accept, begin and end a run in one: nobody has seen it run, so its row is written once."""
+    state = (begun.epoch, begun.began_at, begun.now, *ending)
+    _admit(connection, run, notebook, begun.began_at, statements.INSERT_ENDED, state)
+
+
+def _admit(
+    connection: Connection, run: AcceptedRun, notebook: Notebook, now: str, insert: str, state: codec.Row
+) -> None:
     origin, tenant_id = run.origin, run.origin.tenant_id
     execute = connection.execute
     if not notebook.holds(run.agent):
         _save_agent(connection, run, now)
-    if begun is None:
-        execute(statements.INSERT_EXECUTION, (*_accepted_row(run, now), "queued", 0))
-    else:
-        row = (*_accepted_row(run, now), "running", begun.epoch, lease_end(), begun.began_at, begun.now)
-        execute(statements.INSERT_LAUNCHED, row)
+    execute(insert, (*_accepted_row(run, now), *state))
     failpoints.reach("accept.agent_executions")
     execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
     failpoints.reach("accept.run_payloads")
@@ -206,14 +214,15 @@ def finish(
     connection: Connection,
     run: FinishedRun,
     rows: Rows,
-    entries: Sequence[Entry],
+    taken: Sequence[Waiting],
     notebook: Notebook,
     *,
     is_minimal: bool = False,
 ) -> bool:
     """Write the terminal record with all that belongs to it; False when the run had ended or moved to another epoch.
 
-    The minimal record keeps no content, and of the entries those that can be stored.
+    What the journal still held is written with it, the opening of the run included. The minimal record keeps no
+    content, and of the entries those that can be stored.
     """
     origin, begun = run.origin, run.begun
     tenant_id, run_id = origin.tenant_id, origin.run_id
@@ -222,10 +231,11 @@ def finish(
     key = (tenant_id, origin.agent_id)
     sums = notebook.intensity.read(connection, key)
     sequence = sums.sequence + 1
-    updated = execute(
-        statements.FINISH_EXECUTION, (*_result(rows.execution), now, sequence, tenant_id, run_id, begun.epoch)
-    )
-    if updated.rowcount != 1:
+    opening, entries = sorted_out(taken)
+    ending = (*_result(rows.execution), now, sequence)
+    if opening is not None:
+        _launch_ended(connection, opening.run, begun, notebook, ending)
+    elif execute(statements.FINISH_EXECUTION, (*ending, tenant_id, run_id, begun.epoch)).rowcount != 1:
         return False
     failpoints.reach("finish.agent_executions")
     if is_minimal:
