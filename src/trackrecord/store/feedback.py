@@ -7,7 +7,7 @@ writer's transaction; must never change a run.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from trackrecord import clock
 from trackrecord.canonical import clean_text, dumps
@@ -57,7 +57,7 @@ def checked(verdict: str, text: str | None, redactor: Redactor) -> tuple[Verdict
         raise BadInput(
             f"feedback of {len(words):,} characters is too long", cure=f"Say it in {MOST_CHARACTERS:,} at most."
         )
-    return cast("Verdict", verdict), words or None
+    return verdict, words or None
 
 
 def give(

@@ -95,6 +95,12 @@ def one(reader: SqliteReader, memory: str) -> StoredMemory:
     raise BadInput(f"there is no memory {memory!r}", cure="`trackrecord memory list` has their ids.")
 
 
+def expired_count(reader: SqliteReader, now: str) -> int:
+    """How many memories have expired by then and are not pinned."""
+    counted = memory_statements.COUNT_EXPIRED.values()
+    return sum(next(reader.tuples(sql, (now,)))[0] for sql in counted)
+
+
 def _memory(row: Row) -> StoredMemory:
     fields: dict[str, Any] = {name: row[name] for name in StoredMemory.__slots__}
     fields["is_pinned"] = bool(row["is_pinned"])

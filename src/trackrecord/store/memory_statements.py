@@ -28,6 +28,10 @@ DELETE_EXPIRED: Final = {
     f"(SELECT rowid FROM {table} WHERE expires_at <= ? AND is_pinned = 0 LIMIT ?) RETURNING tenant_id"
     for table in TABLES
 }
+COUNT_EXPIRED: Final = {
+    table: f"SELECT count(*) FROM {table} WHERE expires_at <= ? AND is_pinned = 0"  # noqa: S608  # names are ours
+    for table in TABLES
+}
 DELETE_MEMORY: Final = {table: f"DELETE FROM {table} WHERE tenant_id = ? AND id = ?" for table in TABLES}  # noqa: S608  # names are ours
 PIN_MEMORY: Final = {
     table: f"UPDATE {table} SET is_pinned = ? WHERE tenant_id = ? AND id = ? AND text IS NOT NULL"  # noqa: S608  # names are ours

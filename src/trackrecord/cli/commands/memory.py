@@ -17,10 +17,10 @@ from trackrecord.cli.pages.memory import memory_list, memory_page
 from trackrecord.cli.typed import AsJson, Db
 from trackrecord.cli.units import many
 from trackrecord.cli.within import within
-from trackrecord.clock import now
+from trackrecord.clock import now, stamp
 from trackrecord.errors import BadInput
 from trackrecord.memory.entries import LearntKind
-from trackrecord.store.memory_lists import MemoryFilter, StoredMemory, listed, one
+from trackrecord.store.memory_lists import MemoryFilter, StoredMemory, expired_count, listed, one
 from trackrecord.tenancy import LOCAL_USER
 
 if TYPE_CHECKING:
@@ -189,12 +189,9 @@ def _erase(asked: _Asked) -> int:
 
 def _prune(asked: _Asked) -> int:
     _take(asked, "prune", 0, 0)
-    # opening the database has pruned it already: what is told is what went in all
     with reader_of(asked.db) as reader:
-        before = _count(reader)
-    within(asked.db, lambda tr: tr.memory.prune())
-    with reader_of(asked.db) as reader:
-        gone = before - _count(reader)
+        gone = expired_count(reader, stamp(now()))
+    within(asked.db, lambda tr: tr.memory.prune())  # opening it has pruned it already
     return _tell(asked, {"pruned": gone}, f"{_memories(gone)} had expired and {'is' if gone == 1 else 'are'} gone")
 
 
@@ -247,11 +244,6 @@ def _importance(text: str | None) -> int | None:
 
 def _run_id(asked: _Asked, reader: SqliteReader) -> str | None:
     return None if asked.run is None else str(reader.execution(asked.run)["id"])
-
-
-def _count(reader: SqliteReader) -> int:
-    tables = ("run_memories", "user_memories")
-    return sum(next(reader.tuples(f"SELECT count(*) FROM {table}"))[0] for table in tables)  # noqa: S608  # names are ours
 
 
 def _ask() -> None:
