@@ -24,8 +24,8 @@ _COLUMNS: Final = (
     Column(title="imp", is_right=True),
     Column(title="kept", is_right=True),
     Column(title="agent", least=8),
-    Column(title="user", most=13),
-    Column(title="what", least=24),
+    Column(title="user", least=5, most=13),
+    Column(title="what", least=10),
 )
 _SOURCES: Final = {
     "rule": "summed up by rule",
@@ -35,6 +35,7 @@ _SOURCES: Final = {
     "person": "added by a person",
 }
 _LABEL: Final = 10
+_INDENT: Final = 8  # of what was said, behind `good` or `bad`
 
 
 def memory_list(memories: Sequence[StoredMemory], look: Look, now: datetime) -> str:
@@ -85,8 +86,8 @@ def feedback_lines(rows: Sequence[Row], look: Look, now: datetime) -> list[str]:
     for place, row in enumerate(rows):
         words = "(erased)" if row["erased_at"] is not None else line(str(row["text"] or ""), 3 * look.width)
         verdict, when = str(row["verdict"]), ago(row["created_at"], now)
-        first, *more = paragraph(f"{verdict:<4}  {words}".rstrip() + f"  ({when})", look.width - 2)
-        shown = [f"  {first}", *(f"        {text}" for text in more)]
+        first, *more = paragraph(f"{words} ({when})".strip(), look.width - _INDENT)
+        shown = [f"  {verdict:<4}  {first}", *(" " * _INDENT + text for text in more)]
         lines += shown if place == 0 else [look.dim(text) for text in shown]
     return lines
 
