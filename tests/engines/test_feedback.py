@@ -434,3 +434,20 @@ def test_it_must_be_open(tmp_path: Path) -> None:
     """Like everything else of it."""
     with pytest.raises(BadInput, match="not open"):
         _ = Trackrecord(f"sqlite:///{tmp_path / 'runs.db'}").memory
+
+
+async def test_feedback_of_a_run_that_is_not_there_is_damage(tmp_path: Path) -> None:
+    """`verify` names it: as an orphan, or as another tenant's where the run is."""
+    path, run_id = tmp_path / "runs.db", new_id()
+    async with opened(path, Listener()) as tr:
+        run = await tr.run(worker("agentkit"), {})
+        await tr.feedback(run.id, "good")
+    connection = driver.connect(str(path), isolation_level=None)
+    [trigger] = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'run_feedback_change'").fetchone()
+    connection.execute("DROP TRIGGER run_feedback_change")
+    connection.execute("UPDATE run_feedback SET run_id = ?", (run_id,))
+    connection.execute(trigger)
+    connection.close()
+    with SqliteReader(path) as reader:
+        found = {check.name for check in verify(reader).checks for finding in check.findings}
+    assert {"parents", "foreign_keys"} == found
