@@ -163,17 +163,17 @@ class SyncMemoryBook:
         """As `MemoryBook.forget`."""
         return self._wait(self._book.forget(*memories))
 
-    def erase(self, *memories: str, **owner: Any) -> Erased:
+    def erase(self, *memories: str, **options: Any) -> Erased:
         """As `MemoryBook.erase`."""
-        return self._wait(self._book.erase(*memories, **owner))
+        return self._wait(self._book.erase(*memories, **options))
 
     def prune(self) -> int:
         """As `MemoryBook.prune`."""
         return self._wait(self._book.prune())
 
-    def consolidate(self, **owner: Any) -> Consolidated:
+    def consolidate(self, **options: Any) -> Consolidated:
         """As `MemoryBook.consolidate`."""
-        return self._wait(self._book.consolidate(**owner))
+        return self._wait(self._book.consolidate(**options))
 
 
 async def _end(started: Started) -> Run:
