@@ -84,6 +84,16 @@ class SecretsSettings(BaseModel):
     key_file: str | None = Field(default=None, description="A file that holds the key, when `key` is not set.")
 
 
+class MemorySettings(BaseModel):
+    """Memory of agents that do not say otherwise."""
+
+    model_config = {"extra": "forbid"}
+
+    summary_model: str | None = Field(
+        default=None, description="Model that sums runs up for later runs, `provider:name`; none: by rule."
+    )
+
+
 class Settings(BaseSettings):
     """Every setting, with its default."""
 
@@ -110,6 +120,7 @@ class Settings(BaseSettings):
     )
     http: HttpSettings = Field(default_factory=HttpSettings, description="Reach of the `http` plugin.")
     secrets: SecretsSettings = Field(default_factory=SecretsSettings, description="The key of sealed secrets.")
+    memory: MemorySettings = Field(default_factory=MemorySettings, description="Memory of agents.")
     limits: LimitSettings = Field(
         default_factory=LimitSettings, description="Limits of agents that do not set their own."
     )

@@ -7,7 +7,7 @@ exporters, response. Alone calls `store.accept`, `store.begin` and `store.finish
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
@@ -21,6 +21,7 @@ from trackrecord.context.effect import Backoff
 from trackrecord.context.live_run import LiveRun, Watcher
 from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
+from trackrecord.context.summary import told_by_model
 from trackrecord.errors import (
     Cancelled,
     Conflict,
@@ -119,6 +120,7 @@ class Runner:
     Attributes:
         resolve_model: the model of a name, seen from an agent's own folder.
         default_model: the installation's model; None when it names none.
+        summary_model: the installation's model for summaries; None when it names none.
         redactor: knows the secrets of this process.
         secrets: opens what plugins have declared; None when there is no such place.
     """
@@ -132,6 +134,7 @@ class Runner:
     durability: Durability
     backoff: Backoff = Backoff()
     default_model: str | None = None
+    summary_model: str | None = None
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
@@ -181,15 +184,19 @@ class Runner:
         origin = self._origin(admitted, started.run_id)
         begun = await self._begun(admitted, origin)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
+        around = self._surroundings(admitted, live)
         try:
-            ending = await asyncio.get_running_loop().create_task(self._carry(admitted, live, started))
+            work = self._work(admitted, around, started)
+            ending, told = await asyncio.get_running_loop().create_task(work)
         except Conflict:
             await self.store.release(begun)
             raise
         epoch = _epoch_span(begun, live.elapsed_us())
         live.tally.add(epoch)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
-        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), live.redactor)):
+        has_pattern = "pattern" in around.remembered
+        run = finished(record, admitted.agent, begun, (epoch,), live.redactor, told=told, has_pattern=has_pattern)
+        if not await self.store.finish(run):
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
 
@@ -209,15 +216,23 @@ class Runner:
             raise begun
         return begun
 
-    async def _carry(self, admitted: Admitted, live: LiveRun, started: Started) -> Ending:
+    async def _work(self, admitted: Admitted, around: Surroundings, started: Started) -> tuple[Ending, str | None]:
+        """Steps 4 and 6, as far as they reach the outside: how the run ended, and what a model told of it."""
+        ending = await self._carry(admitted, around, started)
+        model = self._summary_model(admitted.agent)
+        told = None if model is None else await told_by_model(around, admitted.inputs, ending, model)
+        return ending, told
+
+    async def _carry(self, admitted: Admitted, around: Surroundings, started: Started) -> Ending:
         """Step 4: the engine, under the run's timeout; whatever it does becomes an ending."""
+        live = around.run
         engine = self.engines[admitted.engine]
         seconds = admitted.agent.limits.run_timeout_s or engine.run_timeout_s
         try:
             started.attach(live)
             live.check_cancelled()
             async with asyncio.timeout(seconds) as live.timeout:
-                output = await engine.run(admitted.agent, admitted.inputs, self._context(admitted, live))
+                output = await engine.run(admitted.agent, admitted.inputs, RunContext(around))
         except Conflict:
             raise
         except BaseException as error:
@@ -250,7 +265,8 @@ class Runner:
             lost = (*lost_spans(begun.spans, markers, begun.epoch, left.started_at), _epoch_span(begun, 0))
             record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
             agent = _stored_agent(left.definition, tenant_id)
-            return await self.store.finish(finished(record, agent, begun, lost, self.redactor))
+            run = finished(record, agent, begun, lost, self.redactor, has_pattern=_has_pattern(begun.spans))
+            return await self.store.finish(run)
         except BaseException:  # else this process would keep up the lease of a run that it does not carry
             with suppress(StoreError):
                 await self.store.release(begun)
@@ -260,6 +276,8 @@ class Runner:
         """Every model this run may ask."""
         agent = admitted.agent
         names = set[str]() if agent.model is None else {agent.model, *agent.fallback_models}
+        summing = self._summary_model(agent)
+        names |= set[str]() if summing is None else {summing}
         if agent.workflow is None or not self.engines[admitted.engine].runs_workflow:
             return names
         of_steps = self._step_models.get(agent.version)
@@ -268,6 +286,9 @@ class Runner:
             of_steps = frozenset(body.model for body in bodies if isinstance(body, LlmBody) and body.model)
             self._step_models[agent.version] = of_steps
         return names | of_steps
+
+    def _summary_model(self, agent: Agent) -> str | None:
+        return agent.memory.summary_model_or(self.summary_model)
 
     def _standing(self, agent: Agent) -> Standing:
         return Standing(
@@ -311,9 +332,9 @@ class Runner:
         live.resume(begun.spans, begun.checkpoints)
         return live
 
-    def _context(self, admitted: Admitted, live: LiveRun) -> RunContext:
+    def _surroundings(self, admitted: Admitted, live: LiveRun) -> Surroundings:
         agent = admitted.agent
-        around = Surroundings(
+        return Surroundings(
             run=live,
             agent=agent,
             resolve_model=lambda name: self.resolve_model(name, agent),
@@ -322,7 +343,6 @@ class Runner:
             engines=self.engines,
             secrets=self.secrets,
         )
-        return RunContext(around)
 
 
 def _stored_agent(definition: str, tenant_id: str) -> Agent | None:
@@ -331,6 +351,12 @@ def _stored_agent(definition: str, tenant_id: str) -> Agent | None:
         return Agent.from_mapping(cast("Mapping[str, object]", loads(definition)), tenant_id=tenant_id)
     except Exception:  # whatever is wrong with it: the run must get its record all the same
         return None
+
+
+def _has_pattern(spans: Sequence[Span]) -> bool:
+    """Whether a run remembered a pattern, from the spans that are stored of it."""
+    kept = (span.attributes.get("memory") for span in spans if span.kind == "remember" and span.status == "ok")
+    return any(isinstance(one, dict) and one.get("kind") == "pattern" for one in kept)
 
 
 def _epoch_span(begun: Begun, elapsed_us: int) -> Span:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import wait
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from trackrecord.agent import Agent
 from trackrecord.errors import BadInput
+from trackrecord.memory.entries import LearntKind
 from trackrecord.parity import Comparison
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.runner import Run, Started
+from trackrecord.store.consolidation import Consolidated
+from trackrecord.store.feedback import Feedback
+from trackrecord.store.memory_book import Erased
+from trackrecord.store.memory_lists import StoredMemory
 from trackrecord.wiring import Trackrecord
 
 Result = TypeVar("Result")
@@ -80,6 +85,17 @@ class SyncTrackrecord:
         """As `Trackrecord.update_agent_intensity_metrics`."""
         self._wait(self._inner.update_agent_intensity_metrics(data))
 
+    def feedback(
+        self, run_id: str, verdict: Literal["good", "bad"], text: str | None = None, **options: Any
+    ) -> Feedback:
+        """As `Trackrecord.feedback`."""
+        return self._wait(self._inner.feedback(run_id, verdict, text, **options))
+
+    @property
+    def memory(self) -> SyncMemoryBook:
+        """As `Trackrecord.memory`, for programs without an event loop."""
+        return SyncMemoryBook(self._inner, self._wait)
+
     def _wait(self, work: Coroutine[Any, Any, Result], *, interrupt: Callable[[], object] | None = None) -> Result:
         """What the work gives.
 
@@ -117,6 +133,47 @@ class SyncTrackrecord:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+class SyncMemoryBook:
+    """`MemoryBook` for programs without an event loop: the same methods with the same arguments."""
+
+    def __init__(self, inner: Trackrecord, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        """Made by `SyncTrackrecord.memory`."""
+        self._book = inner.memory
+        self._wait = wait
+
+    def list(self, **options: Any) -> Sequence[StoredMemory]:
+        """As `MemoryBook.list`."""
+        return self._wait(self._book.list(**options))
+
+    def get(self, memory: str) -> StoredMemory:
+        """As `MemoryBook.get`."""
+        return self._wait(self._book.get(memory))
+
+    def add(self, kind: LearntKind, text: str, **options: Any) -> StoredMemory:
+        """As `MemoryBook.add`."""
+        return self._wait(self._book.add(kind, text, **options))
+
+    def pin(self, memory: str, *, is_pinned: bool = True) -> StoredMemory:
+        """As `MemoryBook.pin`."""
+        return self._wait(self._book.pin(memory, is_pinned=is_pinned))
+
+    def forget(self, *memories: str) -> int:
+        """As `MemoryBook.forget`."""
+        return self._wait(self._book.forget(*memories))
+
+    def erase(self, *memories: str, **options: Any) -> Erased:
+        """As `MemoryBook.erase`."""
+        return self._wait(self._book.erase(*memories, **options))
+
+    def prune(self) -> int:
+        """As `MemoryBook.prune`."""
+        return self._wait(self._book.prune())
+
+    def consolidate(self, **options: Any) -> Consolidated:
+        """As `MemoryBook.consolidate`."""
+        return self._wait(self._book.consolidate(**options))
 
 
 async def _end(started: Started) -> Run:

@@ -33,6 +33,8 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
+from trackrecord.store.feedback import Feedback
+from trackrecord.store.memory_book import MemoryBook
 from trackrecord.store.protocol import Durability
 from trackrecord.store.rebuild import Rebuilt
 from trackrecord.store.sealing import Key, read_key, read_key_file
@@ -278,6 +280,25 @@ class Trackrecord:
         """
         return await self._opened_store().secrets.rotate(LOCAL_TENANT, read_key(key, "the new key"))
 
+    @property
+    def memory(self) -> MemoryBook:
+        """What is remembered of earlier runs: to look at, add to, pin, forget, erase, prune and consolidate."""
+        store = self._opened_store()
+        return MemoryBook(store.memory, store.path, self._opened().redactor)
+
+    async def feedback(
+        self, run_id: str, verdict: Literal["good", "bad"], text: str | None = None, *, user_id: str = LOCAL_USER
+    ) -> Feedback:
+        """Say that a run was good or bad, and why; later runs of the agent recall it with the run's summary.
+
+        Each time adds a row and the newest counts; the run's record does not change. The first one makes the run's
+        summary weigh 3 more.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: it has not ended, the verdict is none, or the text is too long.
+        """
+        return await self.memory.feedback(run_id, verdict, text, user_id)
+
     async def rebuild(self) -> Rebuilt:
         """Make the statistics and intensity metrics anew from the records; says what changed and what it left alone."""
         return await self._opened_store().rebuild()
@@ -351,6 +372,7 @@ class Trackrecord:
                 retry_after_cap_ms=retry.retry_after_cap_ms,
             ),
             default_model=self.settings.model,
+            summary_model=self.settings.memory.summary_model,
         )
 
     def _resolve(self, name: str, agent: Agent) -> Model:

@@ -106,8 +106,8 @@ def test_statuses_of_runs() -> None:
 def test_segments_of_paths() -> None:
     """Each segment that engines and context write is explained, and no other; the page's example uses known ones."""
     written = [path.read_text() for room in ("engines", "context", "record") for path in (SOURCE / room).rglob("*.py")]
-    numbered = {name for text in written for name in re.findall(r"\b([a-z]+):\{", text)}
-    endings = {name for text in written for name in re.findall(r"/([a-z]+)\"", text)} | {"recall"}
+    numbered = {name for text in written for name in re.findall(r"\b([a-z]+):(?:\{|\d+\")", text)}
+    endings = {name for text in written for name in re.findall(r"/([a-z]+)\"", text)} | {"recall", "summary"}
     segments = names(RECORD, "Paths", "segment")
     assert len(segments) == len(set(segments))
     assert numbered | endings == {re.sub(r":<(id|n|name)>$", "", one) for one in segments}

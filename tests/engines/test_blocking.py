@@ -21,7 +21,9 @@ from trackrecord import SyncTrackrecord, Trackrecord
 from trackrecord.errors import BadInput, StoreUnusable, TrackrecordError
 from trackrecord.models.scripted import ScriptedModel
 from trackrecord.parity import Comparison
+from trackrecord.store.memory_book import MemoryBook
 from trackrecord.store.reader import SqliteReader
+from trackrecord.sync import SyncMemoryBook
 from trackrecord.verify import verify
 
 STEPS = [{"id": "work", "type": "agent"}]
@@ -40,13 +42,24 @@ def blocking(path: Path, *replies: Any) -> SyncTrackrecord:
 # ------------------------------------------------------------------------------------------------------------ the same
 
 
-def test_every_blocking_call_has_the_arguments_of_the_other() -> None:
+@pytest.mark.parametrize(
+    ("blocking", "awaited", "least"),
+    [
+        (SyncTrackrecord, Trackrecord, {"run", "parity", "increment_agent_stats", "update_agent_intensity_metrics"}),
+        (SyncMemoryBook, MemoryBook, {"list", "get", "add", "pin", "forget", "erase", "prune", "consolidate"}),
+    ],
+)
+def test_every_blocking_call_has_the_arguments_of_the_other(blocking: type, awaited: type, least: set[str]) -> None:
     """What takes arguments by name takes the same ones, or hands on whatever it is given."""
-    names = [name for name in vars(SyncTrackrecord) if not name.startswith("_") and name != "close"]
-    assert {"run", "parity", "increment_agent_stats", "update_agent_intensity_metrics"} <= set(names)
+    names = [
+        name
+        for name, value in vars(blocking).items()
+        if not name.startswith("_") and name != "close" and not isinstance(value, property)
+    ]
+    assert least <= set(names)
     for name in names:
-        theirs = inspect.signature(getattr(Trackrecord, name)).parameters
-        ours = inspect.signature(getattr(SyncTrackrecord, name)).parameters
+        theirs = inspect.signature(getattr(awaited, name)).parameters
+        ours = inspect.signature(getattr(blocking, name)).parameters
         assert [one for one in ours if one in theirs or one == "options"] == list(ours), name
         assert "options" in ours or ours.keys() == theirs.keys(), name
 

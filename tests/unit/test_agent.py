@@ -286,6 +286,7 @@ _SAME: dict[str, Callable[[dict[str, Any]], object]] = {
     "default timezone": lambda d: d.update(timezone="UTC"),
     "default memory": lambda d: d.update(memory={"enabled": True, "token_budget": 800}),
     "memory: true": lambda d: d.update(memory=True),
+    "memory by rule": lambda d: d.update(memory={"remember": False, "summary_model": None}),
     "default payloads": lambda d: d.update(payloads={"inputs": "redacted", "tools": "none"}),
     "empty payloads": lambda d: d.update(payloads={}),
     "default limit": lambda d: d["limits"].update(loop_limit=3, max_tokens_per_run=200_000),
@@ -336,6 +337,8 @@ _OTHER: dict[str, Callable[[dict[str, Any]], object]] = {
     "limit": lambda d: d["limits"].update(max_iterations=5),
     "cost": lambda d: d["limits"].update(max_cost_usd=1),
     "memory": lambda d: d.update(memory=False),
+    "remember": lambda d: d.update(memory={"remember": True}),
+    "summary model": lambda d: d.update(memory={"summary_model": "m:m"}),
     "payloads": lambda d: d.update(payloads={"tools": "full"}),
     "schedule": lambda d: d.update(schedule="0 9 * * *"),
     "timezone": lambda d: d.update(timezone="Europe/Berlin"),
@@ -714,3 +717,21 @@ def test_whatever_a_file_holds_it_is_read_or_refused(data: bytes) -> None:
     source = parse(data)
 
     assert all(problem.message and "\n" not in str(problem) for problem in source.problems)
+
+
+@pytest.mark.parametrize(
+    ("memory", "default", "expected"),
+    [
+        (True, None, None),
+        (True, "m:sums", "m:sums"),
+        ({"summary_model": "m:own"}, "m:sums", "m:own"),
+        ({"summary_model": "rule"}, "m:sums", None),
+        (True, "rule", None),
+        ({"enabled": False, "summary_model": "m:own"}, "m:sums", None),
+        (False, "m:sums", None),
+    ],
+)
+def test_whose_summary_model_sums_up(memory: Any, default: str | None, expected: str | None) -> None:
+    """The agent's own, else the installation's; none by `rule`, and none without memory."""
+    agent = Agent.from_mapping({"name": "a", "memory": memory})
+    assert expected == agent.memory.summary_model_or(default)

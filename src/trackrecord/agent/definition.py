@@ -66,6 +66,7 @@ def read_definition(given: Mapping[str, Json], tenant_id: str, problems: Problem
     templates = _sources(sources, steps, accepted, problems)
     limits, limits_given = _limits(values["limits"], problems)
     memory, payloads = _memory(values["memory"], problems), _payloads(values["payloads"], problems)
+    _check_remember(memory, plugins, old.get("plugins_required", "plugins_required"), problems)
     _schedule(values, problems)
     if isinstance(values["example_inputs"], dict) and input_schema is not None:
         schemas.check_example(values["example_inputs"], input_schema, "example_inputs", problems)
@@ -235,7 +236,19 @@ def _memory(value: Json, problems: Problems) -> MemoryPolicy:
         problems.add("memory", f"must be true, false or a mapping, not {describe(value)}", cure)
         return MemoryPolicy()
     values = read(value, MEMORY, path="memory", what="memory", problems=problems)
-    return MemoryPolicy(is_enabled=bool(values["enabled"]), token_budget=cast("int", values["token_budget"]))
+    return MemoryPolicy(
+        is_enabled=bool(values["enabled"]),
+        token_budget=cast("int", values["token_budget"]),
+        may_remember=bool(values["remember"]),
+        summary_model=cast("str | None", values["summary_model"]),
+    )
+
+
+def _check_remember(memory: MemoryPolicy, plugins: Collection[PluginNeed], path: str, problems: Problems) -> None:
+    """The tool `memory__remember` and a plugin `memory` would be one name for two things."""
+    if memory.may_remember and any(need.name == "memory" for need in plugins):
+        cure = "Leave one of them out; `remember: true` needs no plugin."
+        problems.add(path, "a plugin 'memory' cannot be required beside `memory: {remember: true}`", cure)
 
 
 def _payloads(value: Json, problems: Problems) -> PayloadPolicy:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 PayloadChoice = Literal["none", "redacted", "full"]
+BY_RULE: Final = "rule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,19 @@ class MemoryPolicy:
     Attributes:
         is_enabled: False neither recalls nor summarises.
         token_budget: most tokens of memory put in front of a model, estimated by characters.
+        may_remember: whether models are given the tool `memory__remember`.
+        summary_model: the model that sums runs up; `rule` means none, None leaves it to the installation.
     """
 
     is_enabled: bool = True
     token_budget: int = 800
+    may_remember: bool = False
+    summary_model: str | None = None
+
+    def summary_model_or(self, default: str | None) -> str | None:
+        """The model that sums runs up, with the installation's where the agent names none; None when there is none."""
+        named = default if self.summary_model is None else self.summary_model
+        return None if named == BY_RULE or not self.is_enabled else named or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

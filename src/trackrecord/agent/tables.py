@@ -61,6 +61,8 @@ LIMIT_NAMES: Final = tuple(one.name for one in fields(Limits))
 MEMORY: Final[Table] = {
     "enabled": Field(kind="flag", default=True),
     "token_budget": Field(kind="integer", default=MemoryPolicy().token_budget, least=0, most=1_000_000),
+    "remember": Field(kind="flag", default=False),
+    "summary_model": Field(kind="line", least=1, most=200),
 }
 PAYLOADS: Final[Table] = {
     "inputs": Field(kind="text", default="redacted", choices=get_args(PayloadChoice)),

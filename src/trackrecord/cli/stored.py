@@ -24,7 +24,8 @@ class StoredRun:
         log: its row of `agent_logs`; None while it has not ended.
         spans: its spans in path order.
         input, output: its payload rows; None when there was none.
-        memories: what it left for later runs.
+        memories: what it left for later runs: its summary, and what it remembered.
+        feedback: what people said of it, the newest first.
         adjustments: what was added to it after it had ended.
         has_ended: whether the record is complete.
     """
@@ -36,6 +37,7 @@ class StoredRun:
     input: Row | None
     output: Row | None
     memories: tuple[Row, ...]
+    feedback: tuple[Row, ...]
     adjustments: tuple[Row, ...]
     has_ended: bool
 
@@ -59,6 +61,7 @@ class StoredRun:
             "answer": self.answer,
             "spans": [clean(span) for span in self.spans],
             "memories": [_plain(row) for row in self.memories],
+            "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
         }
 
@@ -83,7 +86,12 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
             input=reader.payload(run_id, "input"),
             output=reader.payload(run_id, "output"),
             memories=tuple(
-                reader.rows("SELECT * FROM run_memories WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
+                row
+                for table in ("run_memories", "user_memories")
+                for row in reader.rows(f"SELECT * FROM {table} WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)  # noqa: S608  # names are ours
+            ),
+            feedback=tuple(
+                reader.rows("SELECT * FROM run_feedback WHERE tenant_id = ? AND run_id = ? ORDER BY seq DESC", key)
             ),
             adjustments=tuple(
                 reader.rows("SELECT * FROM run_adjustments WHERE tenant_id = ? AND run_id = ? ORDER BY seq", key)

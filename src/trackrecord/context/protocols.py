@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from trackrecord.canonical import Json
-from trackrecord.memory.entries import MemoryEntry
+from trackrecord.memory.entries import Memory, MemoryEntry
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Span
 from trackrecord.sealed import maker, sealed
@@ -77,6 +77,16 @@ class MemoryStore(Protocol):
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
         """Entries stored strictly before the stamp `before`, newest first; the recall picks among them."""
+        ...
+
+    async def remember(
+        self, tenant_id: str, agent_id: str, user_id: str, memory: Memory, *, run_id: str, path: str
+    ) -> None:
+        """Keep a memory; the same run and path keep it once.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from trackrecord.canonical import Json, clean, cut, digest, encode_clean
+from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
 from trackrecord.context.effect import (
@@ -34,8 +34,10 @@ from trackrecord.context.replay import replaying
 from trackrecord.context.retry import retrying
 from trackrecord.context.step import StepScope
 from trackrecord.context.timeout import timing_out
-from trackrecord.errors import ModelFailed, ToolFailed, TrackrecordError, UnknownEngine
+from trackrecord.errors import BadInput, Conflict, ModelFailed, StoreError, ToolFailed, TrackrecordError, UnknownEngine
+from trackrecord.memory.entries import LearntKind, Memory, expires_at
 from trackrecord.memory.recall import Recalled, recall
+from trackrecord.memory.remembering import IMPORTANCE, MOST_PER_RUN, one_line
 from trackrecord.models.messages import Model, ModelReply, ModelRequest, restore_reply
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.plugins.registry import Registry
@@ -81,11 +83,12 @@ class Surroundings:
     Attributes:
         resolve_model: the model of a name like `scripted:file.yaml`.
         registry: connected plugins.
-        memory: where recall reads; None when the agent has no memory.
+        memory: where recall reads and remember writes; None when the agent has no memory.
         secrets: where declared handles are opened; None when there is no such place.
         engines: engines by name, for `nested`.
         models: models already resolved in this run.
         recalled, recall_lock: what recall gave, once it has; and who may ask first.
+        remembered: kinds of what the run has remembered, one entry each time; `remembering` more are on their way.
     """
 
     run: LiveRun
@@ -98,6 +101,8 @@ class Surroundings:
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     recalled: Recalled | None = None
     recall_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    remembered: list[LearntKind] = field(default_factory=list[LearntKind])
+    remembering: int = 0
 
 
 class RunContext:
@@ -250,6 +255,38 @@ class RunContext:
                 around.recalled = await self._recall(around.memory)
         return around.recalled
 
+    async def remember(self, relative: str, kind: LearntKind, text: str) -> bool:
+        """Keep a fact about the user, or a pattern of the agent's work, for later runs, without the secrets in it.
+
+        False when the run has kept as much as it may. `relative` ends in `remember:<n>`: a place remembers once,
+        however often the run is resumed.
+
+        Raises:
+            BadInput: the agent has no memory, or the text is empty or too long.
+            ToolFailed: it could not be stored.
+            LimitReached, Cancelled: the run may not go on.
+        """
+        around, run = self._around, self._run
+        if around.memory is None:
+            raise BadInput("an agent without memory remembers nothing", cure="Remove `memory: false` from its file.")
+        line = one_line(kind, run.redactor.text(clean_text(text)))
+        effect = Effect(
+            path=self.path(relative),
+            kind="remember",
+            effect="keyed",
+            request_hash=digest(f"{kind} {line}"),
+            perform=self._keeping(around.memory, kind, line),
+            backoff=NO_BACKOFF,
+            attributes={"memory": {"kind": kind, "characters": len(line)}},
+        )
+        try:
+            is_kept = (await self._perform(effect)).value is True
+        except EffectFailed as failure:
+            raise ToolFailed(failure.message, code=failure.code, path=effect.path) from None
+        if is_kept:
+            around.remembered.append(kind)
+        return is_kept
+
     async def sleep(self, relative: str, *, until: datetime) -> int:
         """Wait until a moment; milliseconds waited, counted from when the wait first began.
 
@@ -321,6 +358,31 @@ class RunContext:
         opened = self._around.secrets.open(self._run.origin.tenant_id, handles)
         self._run.learn(opened.values())
         return opened
+
+    def _keeping(self, memory: MemoryStore, kind: LearntKind, line: str) -> Perform:
+        around, run = self._around, self._run
+        importance = IMPORTANCE[kind]
+
+        async def keep(effect: Effect) -> Outcome:
+            if len(around.remembered) + around.remembering >= MOST_PER_RUN:
+                return Outcome(value=False, text="false", attributes={"refused": "too_many"})
+            origin = run.origin
+            around.remembering += 1
+            one = Memory(kind=kind, text=line, importance=importance, expires_at=expires_at(importance, now()))
+            try:
+                await run.journal.commit()  # nothing is remembered of a run that is not stored, or is held by another
+                await memory.remember(
+                    origin.tenant_id, origin.agent_id, origin.user_id, one, run_id=origin.run_id, path=effect.path
+                )
+            except Conflict:
+                raise
+            except StoreError as error:
+                raise EffectFailed(f"it could not be remembered: {error.message}", code="tool_failed") from None
+            finally:
+                around.remembering -= 1
+            return Outcome(value=True, text="true", items=1)
+
+        return keep
 
     async def _recall(self, memory: MemoryStore) -> Recalled:
         origin, policy = self._run.origin, self._around.agent.memory

@@ -1,6 +1,7 @@
 """Runs inside this process: the sweep that ends what dead processes left behind, at start and every two seconds.
 
-Must never touch a run under a live lease: the database's clock and the epoch decide, not this process.
+Memories that have expired go at start and every hour: one look into an index when there are none. Must never touch a
+run under a live lease: the database's clock and the epoch decide, not this process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 from trackrecord.runner import Runner
 
 SWEEP_S: Final = 2.0
+PRUNE_S: Final = 3600.0
 MOST_AT_ONCE: Final = 100
 
 _log: Final = logging.getLogger("trackrecord")
@@ -32,6 +34,7 @@ class Sweep:
             StoreError: the database cannot be read or written.
         """
         await self.once()
+        await self._prune()
         self._task = asyncio.get_running_loop().create_task(self._repeat())
 
     async def stop(self) -> None:
@@ -55,9 +58,20 @@ class Sweep:
             ended += was_ended
         return ended
 
+    async def _prune(self) -> None:
+        try:
+            await self._runner.store.prune_memories()
+        except Exception as error:  # they are not recalled all the same, and the next hour comes
+            _log.warning("expired memories could not be deleted: %s", error)
+
     async def _repeat(self) -> None:
+        clock = asyncio.get_running_loop().time
+        pruned_at = clock()
         while True:
             await asyncio.sleep(SWEEP_S)
+            if clock() - pruned_at >= PRUNE_S:
+                pruned_at = clock()
+                await self._prune()
             try:
                 await self.once()
             except Exception as error:  # it tries again: a sweep that has ended says nothing to anybody

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, cut, dumps
@@ -13,13 +13,21 @@ from trackrecord.context.run_context import Rejected, RunContext
 from trackrecord.engines.answers import read_answer
 from trackrecord.engines.prompts import repair_text, system_text, user_text
 from trackrecord.engines.window import slide
-from trackrecord.errors import InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, ToolFailed
+from trackrecord.errors import BadInput, InvalidOutput, LimitReached, LoopDetected, PluginNotConnected, ToolFailed
+from trackrecord.json_schema import compile_schema
+from trackrecord.memory import remembering
+from trackrecord.memory.entries import LearntKind
 from trackrecord.models.messages import Conversation, Message, ToolRequest, ToolSpec, new_message
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry, function_name
 from trackrecord.sealed import maker, sealed
 
 _NOT_AN_OBJECT: Final = "the arguments must be one JSON object"
+_REMEMBER: Final = (remembering.PLUGIN, remembering.ACTION)
+_REMEMBER_SPEC: Final = ToolSpec(
+    name=remembering.FUNCTION, description=remembering.DESCRIPTION, parameters=remembering.PARAMETERS
+)
+_REMEMBERED: Final = {True: "Remembered.", False: "Not remembered: this run has kept as much as it may."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +119,10 @@ def _toolbox(agent: Agent, registry: Registry) -> _Toolbox:
             plugins.append(plugin)
         elif not need.is_optional:
             raise PluginNotConnected(f"the agent requires the plugin {need.name!r}, which is not connected")
-    return _assembled(tuple(plugins))
+    return _assembled(tuple(plugins), may_remember=agent.memory.is_enabled and agent.memory.may_remember)
 
 
-def _assembled(plugins: tuple[Plugin, ...]) -> _Toolbox:
+def _assembled(plugins: tuple[Plugin, ...], *, may_remember: bool) -> _Toolbox:
     targets = {
         function_name(plugin.name, action.name): (plugin.name, action.name)
         for plugin in plugins
@@ -129,6 +137,8 @@ def _assembled(plugins: tuple[Plugin, ...]) -> _Toolbox:
         for plugin in plugins
         for action in plugin.actions.values()
     )
+    if may_remember:
+        specs, targets = (*specs, _REMEMBER_SPEC), {**targets, remembering.FUNCTION: _REMEMBER}
     return _Toolbox(plugins, specs, targets)
 
 
@@ -138,13 +148,14 @@ async def _call_all(
     """The calls of one turn, at once but at most `max_parallel_tools`, results in the asked order."""
 
     async def one(index: int) -> _Called:
-        return await _call(agent, ctx, toolbox, f"turn:{turn}/call:{index + 1}/tool", requests[index])
+        return await _call(agent, ctx, toolbox, f"turn:{turn}/call:{index + 1}", requests[index])
 
     return await slide(len(requests), agent.limits.max_parallel_tools, one)
 
 
-async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, relative: str, request: ToolRequest) -> _Called:
+async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, place: str, request: ToolRequest) -> _Called:
     arguments, reason = _arguments(request.arguments)
+    relative = f"{place}/tool"
     target = toolbox.targets.get(request.name)
     try:
         if target is None:
@@ -152,14 +163,30 @@ async def _call(agent: Agent, ctx: RunContext, toolbox: _Toolbox, relative: str,
             raise ctx.reject(relative, None, request.name, f"there is no tool {request.name!r}; known tools: {known}")
         if reason is not None:
             raise ctx.reject(relative, *target, reason)
-        answer = await ctx.tool(relative, *target, arguments)
-        text, is_error = cut(answer.text, agent.limits.tool_result_characters), False
+        if target is _REMEMBER:
+            text, is_error = await _remember(ctx, place, arguments), False
+        else:
+            answer = await ctx.tool(relative, *target, arguments)
+            text, is_error = cut(answer.text, agent.limits.tool_result_characters), False
     except Rejected as rejected:
         text, is_error = f"Error: the call was not made: {rejected.message}", True
     except ToolFailed as failed:
         doubt = " It may have had its effect all the same; do not assume either way." if failed.is_unknown else ""
         text, is_error = f"Error: {failed.message}.{doubt}", True
     return _new_called(arguments=arguments, text=text, is_error=is_error)
+
+
+async def _remember(ctx: RunContext, place: str, arguments: Json) -> str:
+    """What a model is told of its wish to have something remembered."""
+    given = arguments if isinstance(arguments, dict) else {}
+    problems = compile_schema(remembering.PARAMETERS).problems(given)
+    kind, text = str(given.get("kind")), str(given.get("text"))
+    try:
+        if not problems:
+            return _REMEMBERED[await ctx.remember(f"{place}/remember:1", cast("LearntKind", kind), text)]
+    except BadInput as error:  # it fits the schema, and not what may be kept: too long once secrets are masked
+        problems = (error.message,)
+    raise ctx.reject(f"{place}/tool", *_REMEMBER, "; ".join(problems))
 
 
 def _arguments(written: Json) -> tuple[Json, str | None]:

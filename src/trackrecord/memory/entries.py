@@ -9,6 +9,9 @@ from trackrecord.clock import moment, stamp
 from trackrecord.sealed import sealed
 
 MemoryKind = Literal["summary", "fact", "pattern"]
+LearntKind = Literal["fact", "pattern"]
+MemorySource = Literal["rule", "model", "folded", "run", "person"]
+Verdict = Literal["good", "bad"]
 
 LEAST_IMPORTANCE: Final = 1
 MOST_IMPORTANCE: Final = 10
@@ -28,6 +31,8 @@ class MemoryEntry:
         created_at: stamp at which it was stored.
         agent_id: the agent that remembered it; empty for a fact of the user that no single agent owns.
         run_id: the run that left it; None when no run did.
+        is_pinned: whether a person wants it kept; comes first among its kind where importance decides.
+        verdict, feedback: what a person said of the run it sums up, and in which words; None when nobody did.
     """
 
     kind: MemoryKind
@@ -36,6 +41,28 @@ class MemoryEntry:
     created_at: str
     agent_id: str
     run_id: str | None = None
+    is_pinned: bool = False
+    verdict: Verdict | None = None
+    feedback: str | None = None
+
+
+@sealed
+class Memory:
+    """A memory that is not stored yet.
+
+    Attributes:
+        kind: `summary` of a run; facts and patterns come from `remember`.
+        text: what is to be remembered, redacted already.
+        importance: 1-10.
+        expires_at: stamp from which it is no longer recalled.
+        source: of a summary, who put it into words: a `rule`, or the summary `model`.
+    """
+
+    kind: MemoryKind
+    text: str
+    importance: int
+    expires_at: str
+    source: Literal["rule", "model"] = "rule"
 
 
 def clamp_importance(importance: int) -> int:

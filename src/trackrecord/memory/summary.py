@@ -1,4 +1,4 @@
-"""Summary: one run told in a few words for the runs after it, by rule, without a model. Pure. Step 6 of the walk.
+"""Summary: one run told in a few words for the runs after it, by rule, or around a model's words. Pure. Step 6 of 9.
 
 Two engines that did the same work leave the same summary: no engine, no path and no time is in it.
 """
@@ -80,8 +80,13 @@ class Summary:
     kind: Literal["summary"] = "summary"
 
 
-def summarise(facts: RunFacts) -> Summary:
-    """What the next run should know of this one."""
+def summarise(facts: RunFacts, told: str | None = None) -> Summary:
+    """What the next run should know of this one; with what a model `told` of it, that follows how it ended.
+
+    How a run ended is said by rule whoever tells the rest: no model can turn a failure into a success.
+    """
+    if told is not None:
+        return Summary(text=_shorten(f"{_ending(facts)} {told}", MAX_CHARACTERS), importance=importance(facts))
     parts = [_ending(facts), _work(facts), _trouble(facts)]
     text = " ".join(part for part in parts if part)
     if facts.answer is not None and facts.answer.strip():

@@ -91,12 +91,16 @@ new_span = maker(Span)
 def path_key(path: str) -> tuple[tuple[str, int], ...]:
     """Sort key of a path: segments in order, numbers as numbers, so that `i:10` follows `i:9`.
 
+    The run's summary comes last, behind the turns of one engine and the steps of another.
+
     Raises nothing: a segment whose end is no number sorts by its text.
     """
     key: list[tuple[str, int]] = []
     for segment in path.split("/"):
         name, _, number = segment.rpartition(":")
         key.append((name, int(number)) if name and number.isdecimal() else (segment, 0))
+    if key[0] == ("summary", 0):
+        key[0] = ("~summary", 0)  # no other segment begins so
     return tuple(key)
 
 

@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 from trackrecord.agent import Agent
 from trackrecord.agent.policies import PayloadChoice
-from trackrecord.canonical import cut, digest, encode_clean
+from trackrecord.canonical import digest, encode_clean
 from trackrecord.memory.entries import expires_at
-from trackrecord.memory.facts import facts_of
+from trackrecord.memory.facts import answer_of, facts_of
 from trackrecord.memory.summary import summarise
 from trackrecord.record.closing import minimal
 from trackrecord.record.record import Origin, Record
@@ -22,7 +22,6 @@ from trackrecord.record.spans import Span
 from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, FinishedRun, Memory, Payload
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-MAX_ANSWER_CHARACTERS: Final = 2_000
 
 
 def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor) -> AcceptedRun:
@@ -44,11 +43,19 @@ def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor)
 
 
 def finished(
-    record: Record, agent: Agent | None, begun: Begun, last_spans: Sequence[Span], redactor: Redactor
+    record: Record,
+    agent: Agent | None,
+    begun: Begun,
+    last_spans: Sequence[Span],
+    redactor: Redactor,
+    *,
+    told: str | None = None,
+    has_pattern: bool = False,
 ) -> FinishedRun:
     """The terminal transaction: the four rows, the output under the payload policy, the summary for later runs.
 
-    Without an agent nobody can say what may be kept: neither output nor summary is.
+    The summary is by rule unless a model `told` it. Without an agent nobody can say what may be kept: neither output
+    nor summary is.
     """
     output = None if record.ending is None or agent is None else record.ending.output
     text = None if output is None else encode_clean(output)
@@ -59,7 +66,7 @@ def finished(
         minimal=lambda reason: rows(minimal(record, reason)),
         design=record.origin.declared,
         output=None if text is None or agent is None else _payload("output", text, agent.payloads.outputs, redactor),
-        memories=lambda is_first: _memories(record, agent, redactor, is_first),
+        memories=lambda is_first: _memories(record, agent, redactor, told, is_first=is_first, has_pattern=has_pattern),
         last_spans=last_spans,
     )
 
@@ -74,21 +81,19 @@ def _payload(kind: Literal["input", "output"], text: str, policy: PayloadChoice,
     return Payload(kind=kind, body=body, sha256=digest(text), size=len(text.encode()), was_truncated=was_cut)
 
 
-def _memories(record: Record, agent: Agent | None, redactor: Redactor, is_first: bool) -> tuple[Memory, ...]:
-    """The rule-based summary of the run, for the runs after it; nothing for an agent without memory."""
+def _memories(
+    record: Record, agent: Agent | None, redactor: Redactor, told: str | None, *, is_first: bool, has_pattern: bool
+) -> tuple[Memory, ...]:
+    """The summary of the run, for the runs after it; nothing for an agent without memory."""
     if agent is None or not agent.memory.is_enabled:
         return ()
-    ending = record.ending
-    answer: str | None = None
-    if ending is not None and ending.output is not None and agent.payloads.outputs != "none":
-        said = ending.output
-        shown = redactor.text(said) if isinstance(said, str) else redactor.json(encode_clean(said))
-        answer = cut(shown, MAX_ANSWER_CHARACTERS)  # cut first, and half a secret would stay
-    summary = summarise(facts_of(record, answer=answer, is_first_run=is_first))
+    answer = answer_of(record.ending, agent.payloads.outputs, redactor)
+    summary = summarise(facts_of(record, answer=answer, is_first_run=is_first, has_pattern=has_pattern), told)
     memory = Memory(
         kind="summary",
         text=summary.text,
         importance=summary.importance,
         expires_at=expires_at(summary.importance, record.origin.now),
+        source="rule" if told is None else "model",
     )
     return (memory,)

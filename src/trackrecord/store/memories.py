@@ -7,18 +7,20 @@ for the writer. Must never choose: recall does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from trackrecord import clock
-from trackrecord.memory.entries import MemoryEntry
-from trackrecord.store import statements
+from trackrecord.memory.entries import Memory, MemoryEntry
+from trackrecord.store import retention, statements
 from trackrecord.store.driver import driver
-from trackrecord.store.protocol import Memory
 from trackrecord.store.sqlite import Connection, store_error
 from trackrecord.store.writer import Unit, Writer
+from trackrecord.tenancy import LOCAL_USER
+
+T = TypeVar("T")
 
 
 class SqliteMemories:
@@ -31,16 +33,15 @@ class SqliteMemories:
         self._door = door
 
     async def entries(self, tenant_id: str, agent_id: str, user_id: str, *, before: str) -> Sequence[MemoryEntry]:
-        """The summaries recall may take, and the newest 500 others of the agent for this user and of the user.
+        """The summaries recall may take, and the newest 500 patterns of the agent for this user and facts of the user.
 
-        None that had expired by then.
+        None that had expired by then or was erased; what somebody pinned does not expire.
 
         Raises:
             StoreError: they cannot be read.
         """
-        of_agent = (tenant_id, agent_id, user_id, before, before)
-        of_user = (tenant_id, user_id, before, before)
-        bound = (*of_agent, *of_agent, *of_user)
+        of_agent = (before, before, tenant_id, agent_id, user_id, before, before)
+        bound = (*of_agent, tenant_id, user_id, agent_id, before, before, tenant_id, user_id, before, before)
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             return connection.execute(statements.SELECT_MEMORIES, bound).fetchall()
@@ -58,7 +59,7 @@ class SqliteMemories:
     async def remember(
         self, tenant_id: str, agent_id: str, user_id: str, memory: Memory, *, run_id: str, path: str
     ) -> None:
-        """Keep a memory; a fact belongs to the user, anything else to the agent and the user.
+        """Keep a memory; a fact belongs to the user, a pattern or a summary to the agent and the user.
 
         Repeating it for the same run and path adds nothing, so a resumed run may do so.
 
@@ -66,18 +67,42 @@ class SqliteMemories:
             StoreError: it could not be stored.
         """
         memory_id = str(uuid5(NAMESPACE_URL, f"{tenant_id}/{run_id}/{path}"))
-        tail = (memory.kind, memory.text, memory.importance, clock.stamp(clock.now()), memory.expires_at)
-        if memory.kind == "fact":
-            statement, row = (statements.INSERT_USER_MEMORY, (tenant_id, memory_id, user_id, agent_id, run_id, *tail))
-        else:
+        now = clock.stamp(clock.now())
+        source = memory.source if memory.kind == "summary" else "run"
+        tail = (memory.kind, memory.text, memory.importance, now, memory.expires_at, source)
+        if memory.kind == "summary":
             statement, row = (statements.INSERT_RUN_MEMORY, (tenant_id, memory_id, agent_id, user_id, run_id, *tail))
+        else:
+            statement, row = (statements.INSERT_USER_MEMORY, (tenant_id, memory_id, user_id, agent_id, run_id, *tail))
 
         def write(connection: Connection) -> None:
             connection.execute(statement, row)
 
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Unit(write, future))
-        await future
+        await self.write(write)
+
+    async def prune(self, actor_id: str = LOCAL_USER) -> int:
+        """Delete the memories that have expired and that nobody pinned; how many. Costs a look when there are none.
+
+        Raises:
+            StoreError: they could not be deleted.
+        """
+        now, gone = retention.present(), 0
+        while self._is_due(now):
+            gone += await self.write(lambda connection: retention.prune(connection, now, actor_id))
+        return gone
+
+    async def write(self, write: Callable[[Connection], T]) -> T:
+        """Have something written as one unit, and wait for its commit."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future)))
+        return await future
+
+    def _is_due(self, now: str) -> bool:
+        try:
+            with self._door:
+                return retention.is_due(self._reader, now)
+        except driver.Error as error:
+            raise store_error(error) from error
 
     def close(self) -> None:
         """Let go of the reading connection."""
@@ -86,7 +111,15 @@ class SqliteMemories:
 
 
 def _entry(row: tuple[Any, ...]) -> MemoryEntry:
-    kind, text, importance, created_at, agent_id, run_id = row
+    kind, text, importance, created_at, agent_id, run_id, is_pinned, verdict, feedback = row
     return MemoryEntry(
-        kind=kind, text=text, importance=importance, created_at=created_at, agent_id=agent_id, run_id=run_id
+        kind=kind,
+        text=text,
+        importance=importance,
+        created_at=created_at,
+        agent_id=agent_id,
+        run_id=run_id,
+        is_pinned=bool(is_pinned),
+        verdict=verdict,
+        feedback=feedback,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
+from trackrecord.memory.entries import Memory
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
@@ -86,21 +87,6 @@ class Begun:
     now: str
     spans: tuple[Span, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
-
-
-@sealed
-class Memory:
-    """A memory the finishing transaction inserts.
-
-    Attributes:
-        kind: `summary` of the run; patterns and facts come from `remember`.
-        importance: 1-10.
-    """
-
-    kind: Literal["summary", "fact", "pattern"]
-    text: str
-    importance: int
-    expires_at: str
 
 
 @sealed
@@ -192,6 +178,10 @@ class Store(Protocol):
 
     def journal(self, begun: Begun, durability: Durability) -> Journal:
         """The journal of this epoch."""
+        ...
+
+    async def prune_memories(self) -> int:
+        """Delete the memories that have expired and that nobody pinned; how many."""
         ...
 
     async def finish(self, run: FinishedRun) -> bool:

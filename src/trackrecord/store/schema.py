@@ -379,15 +379,39 @@ run_memories = _table(
     _id("user_id"),
     _id("run_id"),
     _text("kind"),
-    _text("text"),
+    _text("text", null=True),  # NULL when it was erased
     _count("importance"),
     _stamp("created_at"),
     _stamp("expires_at"),
-    CheckConstraint(one_of("kind", ("summary", "fact", "pattern")), "run_memories_kind"),
+    _text("source"),
+    _count("folded_count"),  # further runs it stands for, beside its own
+    _count("is_pinned"),  # 0 or 1
+    _stamp("erased_at", null=True),
+    CheckConstraint(one_of("kind", ("summary",)), "run_memories_kind"),
+    CheckConstraint(one_of("source", ("rule", "model", "folded")), "run_memories_source"),
     CheckConstraint("importance BETWEEN 1 AND 10", "run_memories_importance"),
+    CheckConstraint("is_pinned <= 1 AND (text IS NULL) = (erased_at IS NOT NULL)", "run_memories_flags"),
     _of_run(),
     Index("run_memories_by_agent", "tenant_id", "agent_id", "user_id", "kind", "created_at"),
+    Index("run_memories_by_expiry", "expires_at"),
     Index("run_memories_by_run", "tenant_id", "run_id"),
+)
+
+run_feedback = _table(
+    "run_feedback",
+    "tenant_id run_id seq",
+    _id("tenant_id"),
+    _id("run_id"),
+    _count("seq"),  # the highest is what counts
+    _id("user_id"),  # who gave it
+    _text("verdict"),
+    _text("text", null=True),  # NULL when none was given, or it was erased
+    _stamp("created_at"),
+    _stamp("erased_at", null=True),
+    CheckConstraint(one_of("verdict", ("good", "bad")), "run_feedback_verdict"),
+    CheckConstraint("text IS NULL OR erased_at IS NULL", "run_feedback_erased"),
+    _of_run(),
+    clustered=True,
 )
 
 user_memories = _table(
@@ -396,15 +420,24 @@ user_memories = _table(
     _id("tenant_id"),
     _id("id"),
     _id("user_id"),
-    _id("agent_id", null=True),  # who learnt it; every agent of the user may recall it
-    _id("run_id", null=True),  # no key to the run: a fact outlives it
+    _id("agent_id", null=True),  # of a fact: who learnt it; of a pattern: whose it is
+    _id("run_id", null=True),  # no key to the run: what was learnt outlives it
     _text("kind"),
-    _text("text"),
+    _text("text", null=True),  # NULL when it was erased
     _count("importance"),
     _stamp("created_at"),
     _stamp("expires_at"),
-    CheckConstraint(one_of("kind", ("summary", "fact", "pattern")), "user_memories_kind"),
+    _text("source"),
+    _count("repeat_count"),  # equal ones that were merged into it
+    _count("is_pinned"),  # 0 or 1
+    _stamp("erased_at", null=True),
+    CheckConstraint(one_of("kind", ("fact", "pattern")), "user_memories_kind"),
+    CheckConstraint(one_of("source", ("run", "person")), "user_memories_source"),
+    CheckConstraint("kind = 'fact' OR agent_id IS NOT NULL", "user_memories_owner"),
     CheckConstraint("importance BETWEEN 1 AND 10", "user_memories_importance"),
+    CheckConstraint("is_pinned <= 1 AND (text IS NULL) = (erased_at IS NOT NULL)", "user_memories_flags"),
+    Index("user_memories_by_expiry", "expires_at"),
+    Index("user_memories_by_run", "tenant_id", "run_id"),
     Index("user_memories_by_user", "tenant_id", "user_id", "created_at"),
 )
 

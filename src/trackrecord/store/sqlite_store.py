@@ -170,6 +170,14 @@ class SqliteStore:
     async def _finish(self, finish: _Finish) -> bool:
         return await self._submit("finish", finish.write, finish.settled)
 
+    async def prune_memories(self) -> int:
+        """Delete the memories that have expired and that nobody pinned; how many. Costs nothing when there are none.
+
+        Raises:
+            StoreError: they could not be deleted.
+        """
+        return await self._memory.prune()
+
     async def release(self, begun: Begun) -> None:
         """Let go of a run that this process will not finish, so that another may begin it at once.
 

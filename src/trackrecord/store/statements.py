@@ -154,6 +154,7 @@ RUN_MEMORY: Final = (
     "importance",
     "created_at",
     "expires_at",
+    "source",
 )
 USER_MEMORY: Final = (
     "tenant_id",
@@ -166,7 +167,10 @@ USER_MEMORY: Final = (
     "importance",
     "created_at",
     "expires_at",
+    "source",
 )
+KEPT: Final = ("is_pinned", "erased_at")  # of both kinds of memories: what happens to them later
+FEEDBACK: Final = (*RUN, "seq", "user_id", "verdict", "text", "created_at")
 EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq", "fields", "rule", "created_at")
 ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at")
 AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
@@ -184,8 +188,9 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "run_spans": SPAN,
     "run_checkpoints": CHECKPOINT,
     "run_payloads": PAYLOAD,
-    "run_memories": RUN_MEMORY,
-    "user_memories": USER_MEMORY,
+    "run_memories": (*RUN_MEMORY, *KEPT, "folded_count"),
+    "user_memories": (*USER_MEMORY, *KEPT, "repeat_count"),
+    "run_feedback": (*FEEDBACK, "erased_at"),
     "external_executions": EXTERNAL,
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
@@ -317,27 +322,33 @@ INSERT_PAYLOAD: Final = _insert("run_payloads", PAYLOAD)
 _ONCE: Final = "ON CONFLICT (tenant_id, id) DO NOTHING"
 INSERT_RUN_MEMORY: Final = _insert("run_memories", RUN_MEMORY, _ONCE)
 INSERT_USER_MEMORY: Final = _insert("user_memories", USER_MEMORY, _ONCE)
+INSERT_FEEDBACK: Final = _insert("run_feedback", FEEDBACK)
 # Every run leaves a summary and recall takes the newest few: reading them all would make each run a little slower than
 # the one before. Among equals the later one comes first, as the index has them: sorting by more takes twice as long.
 # The limits are literals: with a bound one SQLite compiles the statement anew at each use, five times as slow.
 MAX_RECALLED: Final = 500
+_FEEDBACK_BEFORE: Final = """(SELECT {column} FROM run_feedback said
+    WHERE said.tenant_id = memory.tenant_id AND said.run_id = memory.run_id AND memory.source <> 'folded'
+        AND said.created_at < ?
+    ORDER BY seq DESC LIMIT 1)"""
+_IS_KEPT: Final = "text IS NOT NULL AND created_at < ? AND (is_pinned = 1 OR expires_at > ?)"
 SELECT_MEMORIES: Final = f"""
 SELECT * FROM (
-    SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
-    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind = 'summary' AND created_at < ? AND expires_at > ?
+    SELECT kind, text, importance, created_at, agent_id, run_id, is_pinned,
+        {_FEEDBACK_BEFORE.format(column="verdict")}, {_FEEDBACK_BEFORE.format(column="text")} FROM run_memories memory
+    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind = 'summary' AND {_IS_KEPT}
     ORDER BY created_at DESC LIMIT {MOST_SUMMARIES})
 UNION ALL
 SELECT * FROM (
-    SELECT kind, text, importance, created_at, agent_id, run_id FROM run_memories
-    WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND kind IN ('pattern', 'fact')
-        AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC LIMIT {MAX_RECALLED})
+    SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id, is_pinned, NULL, NULL FROM user_memories
+    WHERE tenant_id = ? AND user_id = ? AND agent_id = ? AND kind = 'pattern' AND {_IS_KEPT}
+    ORDER BY is_pinned DESC, created_at DESC LIMIT {MAX_RECALLED})
 UNION ALL
 SELECT * FROM (
-    SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id FROM user_memories
-    WHERE tenant_id = ? AND user_id = ? AND created_at < ? AND expires_at > ?
-    ORDER BY created_at DESC LIMIT {MAX_RECALLED})
-"""  # numbers of ours
+    SELECT kind, text, importance, created_at, coalesce(agent_id, ''), run_id, is_pinned, NULL, NULL FROM user_memories
+    WHERE tenant_id = ? AND user_id = ? AND kind = 'fact' AND {_IS_KEPT}
+    ORDER BY is_pinned DESC, created_at DESC LIMIT {MAX_RECALLED})
+"""
 SELECT_DESIGN: Final = """
 SELECT design FROM agent_versions JOIN agents USING (tenant_id, version)
 WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agents.id

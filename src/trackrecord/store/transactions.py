@@ -295,6 +295,7 @@ def _write_content(connection: Connection, run: FinishedRun, now: str, *, is_fir
                 memory.importance,
                 now,
                 memory.expires_at,
+                memory.source,
             ),
         )
         failpoints.reach("finish.run_memories")

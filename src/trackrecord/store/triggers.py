@@ -1,7 +1,8 @@
 """Triggers that keep history as it was, whoever writes to the file: for SQLite, as text by name.
 
 An ended run never changes; only retention may delete it, and its log, spans and content go with it and not before.
-Audit rows stay for good. `verify` compares a database with this text; migrations keep their own frozen copy.
+Feedback may lose its text and nothing else. Audit rows stay for good. `verify` compares a database with this text;
+migrations keep their own frozen copy.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Final
 from trackrecord.store.states import ENDED, one_of
 
 _RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.{column})"
+
+_FEEDBACK: Final = ("tenant_id", "run_id", "seq", "user_id", "verdict", "created_at")
 
 
 def _trigger(name: str, event: str, table: str, message: str, condition: str | None = None) -> str:
@@ -43,6 +46,16 @@ TRIGGERS: Final[dict[str, str]] = {
     ),
     **_append_only("agent_logs", "execution_id"),
     **_append_only("run_spans", "run_id"),
+    **_append_only("run_feedback", "run_id"),
+    "run_feedback_change": _trigger(
+        "run_feedback_change",
+        "UPDATE",
+        "run_feedback",
+        "run_feedback changes only by losing its text",
+        "NOT (NEW.text IS NULL AND NEW.erased_at IS NOT NULL AND "
+        + " AND ".join(f"NEW.{name} IS OLD.{name}" for name in _FEEDBACK)
+        + ")",
+    ),
     "audit_events_change": _trigger("audit_events_change", "UPDATE", "audit_events", "audit_events is append-only"),
     "audit_events_delete": _trigger("audit_events_delete", "DELETE", "audit_events", "audit_events is append-only"),
 }

@@ -13,6 +13,7 @@ _CHILDREN: Final = {
     "agent_logs": "execution_id",
     "run_payloads": "run_id",
     "run_memories": "run_id",
+    "run_feedback": "run_id",
     "run_adjustments": "run_id",
 }
 IS_ELSEWHERE: Final = """

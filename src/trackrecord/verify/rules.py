@@ -68,7 +68,7 @@ RULES: Final[dict[Name, Rule]] = {
     ),
     "parents": Rule(
         title="Nothing is orphaned",
-        rule="Logs, spans, checkpoints, contents, memories and adjustments exist only under known runs.",
+        rule="Logs, spans, checkpoints, contents, memories, feedback and adjustments exist only under known runs.",
     ),
     "tenants": Rule(
         title="Tenants are apart",

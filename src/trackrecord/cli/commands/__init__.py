@@ -69,6 +69,22 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=("trackrecord intensity support-triage",),
         ),
     ),
+    "Teach them": (
+        Command(
+            name="feedback",
+            summary="say that a run was good or bad, for the runs after it",
+            examples=('trackrecord feedback last bad "It forgot the greeting."',),
+        ),
+        Command(
+            name="memory",
+            summary="look at what is remembered, add to it, erase it",
+            examples=(
+                "trackrecord memory list --agent support-triage",
+                'trackrecord memory add "Prefers short answers."',
+                "trackrecord memory erase --run 019a8c3f-1a2b",
+            ),
+        ),
+    ),
     "Keep secrets": (
         Command(
             name="secrets",

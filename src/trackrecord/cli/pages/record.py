@@ -13,6 +13,7 @@ from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import GAP, Look, joined, pad, paragraph, spread, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
+from trackrecord.cli.pages.memory import feedback_lines
 from trackrecord.cli.pages.models import model_lines
 from trackrecord.cli.pages.tools import tool_lines
 from trackrecord.cli.pages.trouble import MOST_TROUBLES, trouble_lines
@@ -35,6 +36,7 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         _trouble(run, look),
         _inputs(run, look),
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
+        feedback_lines(run.feedback, look, now),
         use_lines(run, look),
         _workflow(run, look),
         model_lines(run.spans, look),
@@ -175,5 +177,7 @@ def _memories(run: StoredRun, look: Look) -> list[str]:
         return []
     lines = [look.heading("Left for later runs")]
     for row in run.memories:
-        lines.extend(f"  {text}" for text in paragraph(line(str(row["text"]), 3 * look.width), look.width - 2))
+        kind = "" if row["kind"] == "summary" else f"{row['kind']}: "
+        said = "(erased)" if row["text"] is None else line(str(row["text"]), 3 * look.width)
+        lines.extend(f"  {text}" for text in paragraph(f"{kind}{said}", look.width - 2))
     return lines
