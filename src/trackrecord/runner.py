@@ -275,6 +275,7 @@ class Runner:
             plugins=tuple(self.registry.plugins),
             effect_of=None if agent.version in self._checked else self.registry.effect,
             default_model=self.default_model,
+            withheld=self.registry.withheld,
         )
 
     def _origin(self, admitted: Admitted, run_id: str) -> Origin:
