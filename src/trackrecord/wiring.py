@@ -27,7 +27,7 @@ from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
 from trackrecord.places import config_folder, data_folder, make_data_folder, sqlite_path
 from trackrecord.plugins.entry_points import BUILT_IN, load
-from trackrecord.plugins.mcp.servers import Servers
+from trackrecord.plugins.mcp.servers import Look, Servers
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.execution_data import AgentExecutionData
@@ -288,6 +288,20 @@ class Trackrecord:
             BadSettings: the new key is none, or the present one is not there or another one.
         """
         return await self._opened_store().secrets.rotate(LOCAL_TENANT, read_key(key, "the new key"))
+
+    async def look_at_server(self, name: str) -> Look:
+        """The tools of an MCP server, as they are and as they were approved; `mcp.approve` approves what this showed.
+
+        Need not be open for a server that is given no secret.
+
+        Raises:
+            BadSettings: there is no such server.
+        """
+
+        def opened(handles: Sequence[str]) -> Mapping[str, str]:
+            return self._opened_store().secrets.open(LOCAL_TENANT, handles) if handles else {}
+
+        return await self.mcp.look(name, opened)
 
     async def rebuild(self) -> Rebuilt:
         """Make the statistics and intensity metrics anew from the records; says what changed and what it left alone."""

@@ -75,6 +75,13 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
     ),
+    "Use MCP servers": (
+        Command(
+            name="mcp",
+            summary="list the tools of MCP servers, approve them, check that they are as approved",
+            examples=("trackrecord mcp list", "trackrecord mcp approve crm", "trackrecord mcp check"),
+        ),
+    ),
     "Prove it": (
         Command(
             name="parity",

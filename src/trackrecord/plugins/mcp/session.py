@@ -140,11 +140,12 @@ class Session:
             await self.link.start()
             info = types.Implementation(name="trackrecord", version=__version__)
             async with ClientSession(self.link, self.link, client_info=info) as self._client:
-                await self._shake_hands()
-                _tell(ready, None)
-                await self.link.over.wait()
+                failure = await self._shaken_hands()
+                self._is_gentle = failure is None
+                _tell(ready, failure)
+                if failure is None:
+                    await self.link.over.wait()
         except ToolCallFailed as failure:
-            self._is_gentle = False
             _tell(ready, failure)
         except Exception as error:  # whatever the library makes of a hostile server: it ends the conversation, not us
             why = f"broke the conversation: {cut(f'{type(error).__name__}: {error}', 300)}"
@@ -154,14 +155,18 @@ class Session:
             await self.link.end(is_gentle=self._is_gentle and self.link.trouble is None)
             _tell(ready, self._lost(Exchange()))
 
-    async def _shake_hands(self) -> None:
+    async def _shaken_hands(self) -> ToolCallFailed | None:
+        """Why the two sides cannot talk; None when they can. Returned: the library wraps whatever is raised here."""
         seconds = self._server.start_timeout_s
         try:
             async with asyncio.timeout(seconds):
                 await self._hello()
         except TimeoutError:
             why = f"did not answer `initialize` within {seconds:g} s"
-            raise Trouble(why=why, is_transient=True, cause="timeout").failure(self._server.name) from None
+            return Trouble(why=why, is_transient=True, cause="timeout").failure(self._server.name)
+        except ToolCallFailed as failure:
+            return failure
+        return None
 
     async def _hello(self) -> None:
         client = self._present
@@ -196,8 +201,7 @@ class Session:
                 raise
             raise self._failed(f"answered `{what}` with an error: {cut(error.message, 2_000)}") from None
         except (ValidationError, ValueError, RuntimeError) as error:
-            told = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise self._failed(f"gave an answer to `{what}` that does not fit MCP: {cut(told, 200)}") from None
+            raise self._failed(f"gave an answer to `{what}` that does not fit MCP: {_first(error)}") from None
         finally:
             EXCHANGE.reset(token)
 
@@ -224,6 +228,14 @@ def _link(server: Server, credentials: Mapping[str, str]) -> Link:
     from trackrecord.plugins.mcp.streamable import HttpLink  # httpx takes a while, and a started server needs none
 
     return HttpLink(server, credentials)
+
+
+def _first(error: Exception) -> str:
+    """What is wrong first, and where."""
+    if isinstance(error, ValidationError):
+        [one, *_] = error.errors(include_url=False, include_context=False, include_input=False)
+        return cut(f"{'.'.join(map(str, one['loc']))}: {one['msg']}", 200)
+    return cut(str(error).splitlines()[0] if str(error) else type(error).__name__, 200)
 
 
 def _tell(ready: asyncio.Future[ToolCallFailed | None], failure: ToolCallFailed | None) -> None:
