@@ -19,7 +19,7 @@ class Events:
         """Begin; the whole stream may have so many bytes."""
         self._most_bytes = most_bytes
         self._size = 0
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._data: list[str] = []
         self._kind = ""
 
@@ -32,7 +32,11 @@ class Events:
         self._size += len(piece)
         if self._size > self._most_bytes:
             raise TooLarge
-        *lines, self._rest = _LINE_END.split(self._rest + piece)
+        self._rest.append(piece)
+        if not any(end in one for one in self._rest[-2:] for end in (b"\n", b"\r")):
+            return []  # a long line is put together once, not with every piece
+        *lines, rest = _LINE_END.split(b"".join(self._rest))
+        self._rest = [rest]
         return [data for line in lines if (data := self._line(line.decode(errors="replace"))) is not None]
 
     def _line(self, line: str) -> str | None:

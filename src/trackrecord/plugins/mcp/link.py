@@ -71,6 +71,7 @@ class Link:
         over: set when nothing more will come.
         trouble: why it is over; None while it is not, or when we ended it.
         has_changed: the server said that its list of tools is another one.
+        is_closing: what is under way may end, and nothing new may begin.
     """
 
     def __init__(self, server: str) -> None:
@@ -79,6 +80,7 @@ class Link:
         self.over = asyncio.Event()
         self.trouble: Trouble | None = None
         self.has_changed = False
+        self.is_closing = False
         self._asked: dict[Id, Exchange] = {}
         self._given_up: OrderedDict[Id, None] = OrderedDict()
         self._unasked_count = 0

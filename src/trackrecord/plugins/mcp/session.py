@@ -51,6 +51,7 @@ class Session:
         self._client: ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_gentle = True
+        self._is_open = False
 
     @classmethod
     async def open(cls, server: Server, credentials: Mapping[str, str]) -> Self:
@@ -75,7 +76,7 @@ class Session:
     @property
     def is_alive(self) -> bool:
         """Whether it can be asked."""
-        return not self.link.over.is_set()
+        return not self.link.is_closing and not self.link.over.is_set()
 
     @property
     def printed(self) -> Printed | None:
@@ -126,6 +127,8 @@ class Session:
         self._is_gentle = is_gentle and self.is_alive
         self.link.finish(None)
         if self._task is not None:
+            if not self._is_open:
+                self._task.cancel()  # it may wait for a greeting that never comes
             await asyncio.wait({self._task})
 
     async def fail(self, trouble: Trouble) -> None:
@@ -141,7 +144,7 @@ class Session:
             info = types.Implementation(name="trackrecord", version=__version__)
             async with ClientSession(self.link, self.link, client_info=info) as self._client:
                 failure = await self._shaken_hands()
-                self._is_gentle = failure is None
+                self._is_gentle = self._is_open = failure is None
                 _tell(ready, failure)
                 if failure is None:
                     await self.link.over.wait()

@@ -118,7 +118,7 @@ class HttpLink(Link):
             if one.method == "initialize":
                 self._version = None
             self._posts[one.id] = self._task(self._post(body, headers, one.id, exchange))
-            self._posts[one.id].add_done_callback(lambda _: self._posts.pop(one.id, None))
+            self._posts[one.id].add_done_callback(lambda _: self._posted(one.id))
         elif isinstance(one, JSONRPCNotification) and one.method == "notifications/cancelled":
             self._stop((one.params or {}).get("requestId"))
             if self._version not in MODERN_PROTOCOL_VERSIONS:  # there, closing the stream is what cancels
@@ -127,6 +127,11 @@ class HttpLink(Link):
             await self._tell(body, headers)
         else:
             self._aside(self._tell(body, headers))
+
+    def _posted(self, request_id: Id) -> None:
+        self._posts.pop(request_id, None)
+        if self.is_closing and not self._posts:
+            self.finish(None)
 
     def _stop(self, request_id: object) -> None:
         if isinstance(request_id, str | int) and request_id in self._posts:
@@ -198,8 +203,8 @@ class HttpLink(Link):
         if 300 <= status < 400 and location is not None:
             raise self._failed(f"is redirected to {cut(location.partition('?')[0], 200)!r}: name that URL", exchange)
         if status == 404 and self._session_id is not None:
-            self.finish(Trouble(why="has ended the session", is_transient=True))
-            raise Trouble(why="has ended the session", is_transient=True).failure(self.server)
+            self.is_closing = True
+            raise Trouble(why="has ended the session", is_transient=True).failure(self.server)  # so it did nothing
         body = await self._whole(response, _MOST_OF_A_REFUSAL)
         if kind == "application/json":
             with suppress(Violation):

@@ -92,7 +92,7 @@ class Raw:
             case "million":
                 result: dict[str, Any] = {"tools": many, "nextCursor": str(page + 1)}
             case "million_at_once":
-                result = {"tools": [{"name": f"t{one}", "inputSchema": {}} for one in range(200_000)]}
+                result = {"tools": [{"name": f"t{one}", "inputSchema": {}} for one in range(50_000)]}
             case "circle":
                 result = {"tools": [], "nextCursor": "1"}
             case "endless":
