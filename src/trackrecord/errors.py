@@ -6,7 +6,7 @@ Owns the tree below and nothing else; it imports no other room.
     ├─ RequestError                  the caller's fault, before anything ran
     │  ├─ BadInput                   an input, option or argument is wrong
     │  ├─ BadAgent                   an agent file cannot be used; carries every problem found
-    │  ├─ BadSettings                a setting cannot be used
+    │  ├─ BadSettings                a setting, or a file it names, cannot be used
     │  ├─ UnknownAgent               no such agent
     │  └─ UnknownRun                 no such run
     ├─ Refused                       policy said no; nothing was spent
