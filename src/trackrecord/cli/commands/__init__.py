@@ -78,7 +78,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "Use MCP servers": (
         Command(
             name="mcp",
-            summary="list the tools of MCP servers, approve them, check that they are as approved",
+            summary="list, approve and check the tools of MCP servers",
             examples=("trackrecord mcp list", "trackrecord mcp approve crm", "trackrecord mcp check"),
         ),
     ),
