@@ -6,7 +6,7 @@ Everything is checked before anything runs: who refuses here has spent nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from difflib import get_close_matches
 from typing import Final, cast
 
@@ -59,6 +59,7 @@ class Standing:
             actions have been checked before.
         suggest: a sentence that helps with the name of an unknown action.
         default_model: the installation's model; None when it names none.
+        withheld: why plugins that are known here are not connected, by name.
     """
 
     engines: Mapping[str, bool]
@@ -66,6 +67,7 @@ class Standing:
     effect_of: EffectOf | None = None
     suggest: Suggest | None = None
     default_model: str | None = None
+    withheld: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @sealed
@@ -138,6 +140,12 @@ def _check_plugins(agent: Agent, standing: Standing) -> None:
     missing = [need.name for need in agent.plugins if not need.is_optional and need.name not in standing.plugins]
     if not missing:
         return
+    known = [standing.withheld[name] for name in missing if name in standing.withheld]
+    if known:
+        raise PluginNotConnected(
+            f"the agent {agent.name!r} requires {', '.join(map(repr, missing))}, not connected here",
+            cure=f"{'; '.join(known)}.",
+        )
     near = get_close_matches(missing[0], standing.plugins, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise PluginNotConnected(

@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     plugins: list[str] = Field(
         default_factory=list[str], description="Installed plugins to connect beside the built-in ones, a JSON list."
     )
+    mcp_file: str = Field(
+        default="",
+        description="File of MCP servers; empty means mcp.yaml in the user's configuration folder, if there.",
+    )
     http: HttpSettings = Field(default_factory=HttpSettings, description="Reach of the `http` plugin.")
     secrets: SecretsSettings = Field(default_factory=SecretsSettings, description="The key of sealed secrets.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="Memory of agents.")

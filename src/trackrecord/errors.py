@@ -6,7 +6,7 @@ Owns the tree below and nothing else; it imports no other room.
     ├─ RequestError                  the caller's fault, before anything ran
     │  ├─ BadInput                   an input, option or argument is wrong
     │  ├─ BadAgent                   an agent file cannot be used; carries every problem found
-    │  ├─ BadSettings                a setting cannot be used
+    │  ├─ BadSettings                a setting, or a file it names, cannot be used
     │  ├─ UnknownAgent               no such agent
     │  └─ UnknownRun                 no such run
     ├─ Refused                       policy said no; nothing was spent
@@ -126,9 +126,16 @@ class BadAgent(RequestError):
 
 
 class BadSettings(RequestError):
-    """A setting has a value that cannot be used."""
+    """A setting, or a file it names, cannot be used; `problems` holds everything that is wrong with a file."""
 
     code = "bad_settings"
+
+    def __init__(self, message: str, *, cure: str = "", problems: Sequence[Problem] = ()) -> None:
+        """Keep all problems, so that one reading mends the file."""
+        super().__init__(message, cure=cure)
+        self.problems = tuple(problems)
+        for problem in self.problems:
+            self.add_note(str(problem))
 
 
 class UnknownAgent(RequestError):

@@ -1,4 +1,4 @@
-"""Where data is kept: the user's data folder, the database of an installation, the file of a database URL.
+"""Where data is kept: the user's folders, the database of an installation, the file of a database URL.
 
 Standard library only, so that looking at runs need not load the settings. Makes the data folder when asked to, and
 nothing else.
@@ -20,6 +20,12 @@ def data_folder() -> Path:
     """Where data is kept when nobody says: the XDG data folder of the user."""
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "trackrecord"
+
+
+def config_folder() -> Path:
+    """Where a user's own files of settings are looked for: the XDG configuration folder of the user."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "trackrecord"
 
 
 def make_data_folder() -> Path:

@@ -297,6 +297,7 @@ class Runner:
             effect_of=None if agent.version in self._checked else self.registry.effect,
             suggest=self.registry.suggest,
             default_model=self.default_model,
+            withheld=self.registry.withheld,
         )
 
     def _origin(self, admitted: Admitted, run_id: str) -> Origin:

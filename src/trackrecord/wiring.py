@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -24,8 +25,9 @@ from trackrecord.errors import BadInput
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
-from trackrecord.places import data_folder, make_data_folder, sqlite_path
+from trackrecord.places import config_folder, data_folder, make_data_folder, sqlite_path
 from trackrecord.plugins.entry_points import BUILT_IN, load
+from trackrecord.plugins.mcp.servers import Look, Servers
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.execution_data import AgentExecutionData
@@ -60,6 +62,7 @@ class Trackrecord:
         durability: Durability | None = None,
         synchronous: Literal["FULL", "NORMAL"] | None = None,
         settings: Settings | None = None,
+        mcp_file: str | os.PathLike[str] | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -71,9 +74,10 @@ class Trackrecord:
             durability: `sync` or `async`; None takes the setting.
             synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
+            mcp_file: file of MCP servers; None takes the setting, then `mcp.yaml` in the user's configuration folder.
 
         Raises:
-            BadSettings: a setting cannot be used. PluginError: a plugin is badly made.
+            BadSettings: a setting or the file cannot be used. PluginError: a plugin is badly made.
         """
         self.settings = settings or read_settings(db=database)
         self.database = database or self.settings.database_url
@@ -81,7 +85,8 @@ class Trackrecord:
         self._durability: Durability = durability or self.settings.durability
         given = synchronous or self.settings.synchronous
         self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
-        self._registry = Registry(_connected(plugins, self.settings))
+        self.mcp = Servers(_mcp_file(mcp_file or self.settings.mcp_file))
+        self._registry = Registry([*self.mcp.plugins, *_connected(plugins, self.settings)], withheld=self.mcp.withheld)
         self._models = Models(
             extra=dict(models or {}), is_streamed=self.settings.stream, idle_s=self.settings.stream_idle_s
         )
@@ -122,6 +127,7 @@ class Trackrecord:
         if self._runner is not None:
             await self._runner.stop()
         store, self._store, self._runner, self._sweep = self._store, None, None, None
+        await self.mcp.close()
         await self._models.close()
         if store is not None:
             await store.close()
@@ -167,6 +173,7 @@ class Trackrecord:
             StoreError: its record could not be kept.
         """
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
+        await self._ready(agent, self._opened_store())
         return await self._opened().run(request, watcher=watcher)
 
     async def start(
@@ -188,6 +195,7 @@ class Trackrecord:
             RequestError, Refused: it never became a run; nothing was spent.
         """
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
+        await self._ready(agent, self._opened_store())
         return self._opened().start(request, watcher=watcher)
 
     async def parity(
@@ -231,7 +239,9 @@ class Trackrecord:
             store = self._open_store(path)
             try:
                 request = self._request(agent, inputs, engine, model, None, "test", LOCAL_USER, now)
-                return (await self._made_runner(store).run(request)).id
+                runner = self._made_runner(store)
+                await self._ready(agent, store)
+                return (await runner.run(request)).id
             finally:
                 await store.close()
 
@@ -246,6 +256,7 @@ class Trackrecord:
             )
         finally:
             if self._store is None:  # else other runs may be talking to them
+                await self.mcp.close()
                 await self._models.close()
 
     async def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
@@ -299,9 +310,28 @@ class Trackrecord:
         """
         return await self.memory.feedback(run_id, verdict, text, user_id)
 
+    async def look_at_server(self, name: str) -> Look:
+        """The tools of an MCP server, as they are and as they were approved; `mcp.approve` approves what this showed.
+
+        Need not be open for a server that is given no secret.
+
+        Raises:
+            BadSettings: there is no such server.
+        """
+
+        def opened(handles: Sequence[str]) -> Mapping[str, str]:
+            return self._opened_store().secrets.open(LOCAL_TENANT, handles) if handles else {}
+
+        return await self.mcp.look(name, opened)
+
     async def rebuild(self) -> Rebuilt:
         """Make the statistics and intensity metrics anew from the records; says what changed and what it left alone."""
         return await self._opened_store().rebuild()
+
+    async def _ready(self, agent: Agent, store: SqliteStore) -> None:
+        """See that what the agent needs of others is as it was approved."""
+        needed = [need.name for need in agent.plugins if not need.is_optional]
+        await self.mcp.ready(needed, partial(store.secrets.open, LOCAL_TENANT))
 
     def _request(
         self,
@@ -378,6 +408,14 @@ class Trackrecord:
     def _resolve(self, name: str, agent: Agent) -> Model:
         folder = None if agent.path is None else Path(agent.path)
         return self._models.resolve(name, base=folder.parent if folder is not None and folder.is_file() else folder)
+
+
+def _mcp_file(named: str | os.PathLike[str]) -> Path | None:
+    """The file of MCP servers: the one that was named, else the user's own where there is one."""
+    if named:
+        return Path(named).expanduser().absolute()
+    found = config_folder() / "mcp.yaml"
+    return found if found.is_file() else None
 
 
 def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:

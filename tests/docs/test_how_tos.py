@@ -15,6 +15,7 @@ from trackrecord import SyncTrackrecord, Trackrecord
 from trackrecord.agent import tables as agent_tables
 from trackrecord.parity import VERDICTS
 from trackrecord.parity.checklist import _CHECKS
+from trackrecord.plugins.mcp import definition
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.verify.rules import RULES
 
@@ -41,6 +42,17 @@ def test_checks_of_verify() -> None:
 def test_effects() -> None:
     """Each effect class is explained."""
     assert list(get_args(EffectClass)) == names(HOW_TO / "write-a-plugin.md", "Effects", "effect")
+
+
+def test_fields_of_mcp_servers() -> None:
+    """Each field of the operator's file is explained, with the kind of server it is of."""
+    started, reached = set(definition._STDIO), set(definition._HTTP)
+    expected = {name: "both" if name in reached else "started" for name in started}
+    expected |= dict.fromkeys(reached - started, "reached")
+    table = pages.table(HOW_TO / "use-mcp-servers.md", "Name the servers")
+    assert expected == {only(name): of for name, of, _ in table.rows}
+    limits = next(row[2] for row in table.rows if only(row[0]) == "limits")
+    assert list(definition._LIMITS) == code(limits)
 
 
 def test_payload_policies() -> None:

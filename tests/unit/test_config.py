@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "synchronous": None,
     "files_root": ".",
     "plugins": [],
+    "mcp_file": "",
     "http": {"allow": [], "ports": [80, 443], "credentials": {}},
     "limits": dict.fromkeys(LimitSettings.model_fields),
     "secrets": {"key": None, "key_file": None},

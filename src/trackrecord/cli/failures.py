@@ -6,7 +6,7 @@ from typing import Final
 
 from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import Look, paragraph
-from trackrecord.errors import BadAgent, TrackrecordError
+from trackrecord.errors import BadAgent, BadSettings, TrackrecordError
 
 _REPORT: Final = (
     "This is a fault of trackrecord: please report it with this line and what you typed. "
@@ -15,9 +15,9 @@ _REPORT: Final = (
 
 
 def told(error: TrackrecordError, look: Look) -> str:
-    """The message, every problem of an agent file with its line, and the cure."""
+    """The message, every problem of a file with its line, and the cure."""
     lines = _first(look, error.message)
-    if isinstance(error, BadAgent):
+    if isinstance(error, BadAgent | BadSettings):
         for problem in error.problems:
             if problem.line is None and not problem.path and problem.message == f"{error.message}.":
                 lines.extend(text for text in paragraph(prose(problem.cure), look.width) if text)

@@ -194,6 +194,7 @@ def _printed(text: str | None, keep: Callable[[str], str] | None) -> dict[str, J
 
 def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str, Json]) -> EffectFailed:
     is_open = effect.effect == "unsafe" and failure.was_sent and not failure.has_response
+    was_rejected = failure.is_refused and effect.attempt == 1  # later, the path is one that was called
     return EffectFailed(
         describe(failure).removeprefix("ToolCallFailed: "),
         code="tool_oom" if failure.is_out_of_memory else "tool_failed",
@@ -202,7 +203,7 @@ def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str,
         was_sent=failure.was_sent,
         is_unknown=is_open,
         retry_after_s=failure.retry_after_s,
-        status="unknown" if is_open else "failed",
+        status="unknown" if is_open else "rejected" if was_rejected else "failed",
         attributes=attributes,
     )
 

@@ -142,7 +142,7 @@ def _span(
         cost_usd=cost_usd,
         plugin=effect.plugin,
         action=effect.action,
-        success=False if is_tool and status == "failed" else None,
+        success=False if is_tool and status in ("failed", "rejected") else None,
         error_code=failure.code if failure is not None else None,
         error_message=failure.message if failure is not None else None,
         attributes={**effect.attributes, **(failure.attributes if failure is not None else {}), **_flags(usage)},

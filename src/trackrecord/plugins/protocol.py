@@ -112,6 +112,7 @@ class ToolCallFailed(Exception):
             transient.
         is_out_of_memory: it ended because memory ran out.
         printed: what the tool wrote to stdout and stderr, as in `Result`.
+        is_refused: policy said no and the call was never made; its span is `rejected`.
     """
 
     def __init__(
@@ -125,16 +126,18 @@ class ToolCallFailed(Exception):
         cause: str = "",
         is_out_of_memory: bool = False,
         printed: str | None = None,
+        is_refused: bool = False,
     ) -> None:
         """Keep what is known of the failure."""
         super().__init__(message)
         self.is_transient = is_transient
-        self.was_sent = was_sent
+        self.was_sent = was_sent and not is_refused
         self.has_response = has_response
         self.retry_after_s = retry_after_s
         self.cause = cause
         self.is_out_of_memory = is_out_of_memory
         self.printed = printed
+        self.is_refused = is_refused
 
 
 class Plugin(Protocol):

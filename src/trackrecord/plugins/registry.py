@@ -70,13 +70,15 @@ class Registry:
 
     Attributes:
         plugins: connected plugins by name, in the order given.
+        withheld: why others that are known here are not connected, by name.
     """
 
-    __slots__ = ("_bound", "plugins")
+    __slots__ = ("_bound", "plugins", "withheld")
 
     plugins: Mapping[str, Plugin]
+    withheld: Mapping[str, str]
 
-    def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
+    def __init__(self, plugins: Iterable[Plugin] = (), *, withheld: Mapping[str, str] | None = None) -> None:
         """Check and compile everything the plugins declare.
 
         Raises:
@@ -94,6 +96,7 @@ class Registry:
             named[name] = plugin
             bound[name] = _bind(name, plugin)
         self.plugins = MappingProxyType(named)
+        self.withheld = MappingProxyType({name: why for name, why in (withheld or {}).items() if name not in named})
         self._bound = bound
 
     def find(self, plugin_name: str, action_name: str) -> BoundAction | None:

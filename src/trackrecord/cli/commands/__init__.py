@@ -96,6 +96,13 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
     ),
+    "Use MCP servers": (
+        Command(
+            name="mcp",
+            summary="list, approve and check the tools of MCP servers",
+            examples=("trackrecord mcp list", "trackrecord mcp approve crm", "trackrecord mcp check"),
+        ),
+    ),
     "Set it up": (
         Command(
             name="config",

@@ -172,6 +172,7 @@ class Policy:
         max_bytes: most of a body that is read, decoded.
         timeout_s: seconds for everything, redirects included.
         connect_timeout_s: seconds for one connection.
+        listed_in: what the operator calls the list, for those who are refused.
     """
 
     listed: tuple[Listed, ...] = ()
@@ -180,6 +181,7 @@ class Policy:
     max_bytes: int = 10 * 1024 * 1024
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
+    listed_in: str = "TRACKRECORD_HTTP__ALLOW"
 
     def check(self, host: str, port: int, addresses: Sequence[str]) -> tuple[Address, ...]:
         """The addresses of a host, every one of them fit to be reached; one that is not refuses them all.
@@ -210,7 +212,7 @@ class Policy:
         if kind is not None and not (entries and may_be_listed(ip_network(address)) and not _is_metadata(address)):
             raise OutboundRefused(
                 f"{shown(host)} leads to {kind} address; only public addresses may be reached, "
-                "and loopback and private ones that the operator lists in TRACKRECORD_HTTP__ALLOW"
+                f"and loopback and private ones that the operator lists in {self.listed_in}"
             )
         if port not in self.ports and not any(one.port == port for one in entries):
             raise _wrong_port(host, port)
