@@ -202,7 +202,7 @@ def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str,
         was_sent=failure.was_sent,
         is_unknown=is_open,
         retry_after_s=failure.retry_after_s,
-        status="unknown" if is_open else "failed",
+        status="rejected" if failure.was_refused else "unknown" if is_open else "failed",
         attributes=attributes,
     )
 

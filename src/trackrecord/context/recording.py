@@ -142,8 +142,8 @@ def _span(
         cost_usd=cost_usd,
         plugin=effect.plugin,
         action=effect.action,
-        success=False if is_tool and status == "failed" else None,
-        error_code=failure.code if failure is not None else None,
+        success=False if is_tool and status in ("failed", "rejected") else None,
+        error_code=None if failure is None else "rejected" if status == "rejected" else failure.code,
         error_message=failure.message if failure is not None else None,
         attributes={**effect.attributes, **(failure.attributes if failure is not None else {}), **_flags(usage)},
     )
