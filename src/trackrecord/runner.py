@@ -18,6 +18,7 @@ from trackrecord.canonical import Json, clean, loads
 from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
+from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import LiveRun, Watcher
 from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
@@ -121,6 +122,7 @@ class Runner:
         default_model: the installation's model; None when it names none.
         redactor: knows the secrets of this process.
         secrets: opens what plugins have declared; None when there is no such place.
+        late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
     store: Store
@@ -132,6 +134,7 @@ class Runner:
     durability: Durability
     backoff: Backoff = Backoff()
     default_model: str | None = None
+    late: Latecomers | None = None
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
@@ -169,12 +172,14 @@ class Runner:
         return started
 
     async def stop(self) -> None:
-        """Cancel every run under way and wait until each is recorded."""
+        """Cancel every run under way and wait until each is recorded; late replies are no longer waited for."""
         under_way = list(self._live.values())
         for started in under_way:
             started.cancel("signal")
         if under_way:
             await asyncio.wait([started.task for started in under_way])
+        if self.late is not None:
+            await self.late.stop()
 
     async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
         """Steps 2 to 9."""
@@ -184,14 +189,22 @@ class Runner:
         try:
             ending = await asyncio.get_running_loop().create_task(self._carry(admitted, live, started))
         except Conflict:
+            self._follow(live, is_lost=True)
             await self.store.release(begun)
             raise
         epoch = _epoch_span(begun, live.elapsed_us())
         live.tally.add(epoch)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
-        if not await self.store.finish(finished(record, admitted.agent, begun, (epoch,), live.redactor)):
+        is_finished = await self.store.finish(finished(record, admitted.agent, begun, (epoch,), live.redactor))
+        self._follow(live, is_lost=not is_finished)
+        if not is_finished:
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
+
+    def _follow(self, live: LiveRun, *, is_lost: bool) -> None:
+        """Have what is still on its way, and what a lost run has used, added to the record that there is."""
+        if self.late is not None and (live.late or is_lost):
+            self.late.follow(live, is_lost=is_lost)
 
     async def _begun(self, admitted: Admitted, origin: Origin) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.

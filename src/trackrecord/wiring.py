@@ -15,6 +15,7 @@ from trackrecord.admission import Request
 from trackrecord.agent import Agent
 from trackrecord.config import Settings, read_settings, secrets_of
 from trackrecord.context.effect import Backoff
+from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import Watcher
 from trackrecord.context.protocols import Engine
 from trackrecord.dispatch.in_process import Sweep
@@ -81,7 +82,10 @@ class Trackrecord:
         self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
         self._registry = Registry(_connected(plugins, self.settings))
         self._models = Models(
-            extra=dict(models or {}), is_streamed=self.settings.stream, idle_s=self.settings.stream_idle_s
+            extra=dict(models or {}),
+            is_streamed=self.settings.stream,
+            idle_s=self.settings.stream_idle_s,
+            reads_on=self.settings.late_usage_s > 0,
         )
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
         self._store: SqliteStore | None = None
@@ -228,8 +232,11 @@ class Trackrecord:
             # no sweep here: on a copy it would end runs that are alive in the database itself
             store = self._open_store(path)
             try:
+                runner = self._made_runner(store)
                 request = self._request(agent, inputs, engine, model, None, "test", LOCAL_USER, now)
-                return (await self._made_runner(store).run(request)).id
+                ended = await runner.run(request)
+                await runner.stop()
+                return ended.id
             finally:
                 await store.close()
 
@@ -351,6 +358,7 @@ class Trackrecord:
                 retry_after_cap_ms=retry.retry_after_cap_ms,
             ),
             default_model=self.settings.model,
+            late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 
     def _resolve(self, name: str, agent: Agent) -> Model:

@@ -24,8 +24,11 @@ def call_model(model: Model, request: ModelRequest) -> Perform:
     """One attempt of a model call."""
 
     async def perform(effect: Effect) -> Outcome:
+        midway = None if effect.watched is None else effect.watched.midway
+        if midway is not None:
+            midway.reset()
         try:
-            reply = await model.request(request.at(effect.path, effect.attempt))
+            reply = await model.request(request.at(effect.path, effect.attempt, midway))
         except ModelCallFailed as failure:
             raise EffectFailed(
                 str(failure),

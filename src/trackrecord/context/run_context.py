@@ -18,6 +18,7 @@ from trackrecord.context.calls import call_model, call_tool, rejected_span
 from trackrecord.context.effect import NO_BACKOFF, Alternative, Backoff, Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
+from trackrecord.context.midway import Watched
 from trackrecord.context.protocols import MemoryStore, Secrets
 from trackrecord.context.recording import recording
 from trackrecord.context.replay import replaying
@@ -27,12 +28,14 @@ from trackrecord.context.timeout import timing_out
 from trackrecord.errors import ModelFailed, ToolFailed, TrackrecordError, UnknownEngine
 from trackrecord.memory.recall import Recalled, recall
 from trackrecord.models.messages import Model, ModelReply, ModelRequest, restore_reply
+from trackrecord.models.midway import Midway
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.spans import Purpose
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
+    from trackrecord.agent.policies import PayloadChoice
     from trackrecord.context.protocols import Engine
 
 MAX_KEPT_CHARACTERS = 65_536
@@ -152,6 +155,7 @@ class RunContext:
             provider=model.provider,
             model=model.name,
             attributes=getattr(model, "span_attributes", {}),
+            watched=self._watched(model, *instead),
             alternatives=tuple(
                 Alternative(
                     perform=call_model(one, request),
@@ -197,7 +201,7 @@ class RunContext:
         if problems:
             raise self.reject(relative, plugin, action, "; ".join(problems))
         limits = self._run.limits
-        text, keep = encode_clean(arguments), self._kept()
+        text, keep = encode_clean(arguments), self._kept(self._around.agent.payloads.tools)
         effect = Effect(
             path=path,
             kind="tool",
@@ -295,9 +299,15 @@ class RunContext:
         below = RunContext(self._around, prefix=f"{self.path(relative)}/", perform=self._perform)
         return await found.run(agent, inputs, below)
 
-    def _kept(self) -> Callable[[str], str] | None:
-        """How the agent's policy keeps arguments and results of tools in their spans; None keeps none."""
-        policy, run = self._around.agent.payloads.tools, self._run
+    def _watched(self, *models: Model) -> Watched | None:
+        """What tells how far a call of these models has come; None when none of them does."""
+        if not any(getattr(one, "tells_midway", False) for one in models):
+            return None
+        return Watched(Midway(), self._kept(self._around.agent.payloads.outputs))
+
+    def _kept(self, policy: PayloadChoice) -> Callable[[str], str] | None:
+        """How a policy of the agent keeps canonical text in a span; None keeps none."""
+        run = self._run
         if policy == "none":
             return None
 

@@ -12,6 +12,7 @@ from trackrecord.cli.answer import answer_text, one_line
 from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import GAP, Column, Look, joined, pad, paragraph, spread, table, wrapped
 from trackrecord.cli.pages import logs as read
+from trackrecord.cli.pages.adjustments import adjustment_lines
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.pages.tools import tool_lines
 from trackrecord.cli.pages.use import use_lines
@@ -33,6 +34,7 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         _inputs(run, look),
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
         use_lines(run, look),
+        adjustment_lines(run, look),
         _workflow(run, look),
         _models(run.logs, look),
         tool_lines(run.logs, look),

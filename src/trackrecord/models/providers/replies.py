@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 
-from trackrecord.canonical import Json
+from trackrecord.canonical import Json, dumps
 from trackrecord.models.messages import ModelCallFailed, ModelReply, ToolRequest
 from trackrecord.record.usage import Usage
 
@@ -54,6 +54,24 @@ def reply_of(
 def says_why(response: ModelResponse) -> bool:
     """Whether the provider itself said why it stopped; pydantic-ai fills in a reason where it did not."""
     return response.finish_reason == "content_filter" or bool((response.provider_details or {}).get("finish_reason"))
+
+
+def said_so_far(response: ModelResponse, most: int) -> Json:
+    """What there is of a reply that was cut: its text, and calls with their arguments as they were written, unread.
+
+    At most so many characters of each; None when nothing was said yet.
+    """
+    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    calls: list[Json] = [
+        {"name": part.tool_name, "arguments": _as_written(part.args)[:most]}
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    return {"text": text[:most], "tool_requests": calls} if text or calls else None
+
+
+def _as_written(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments)
 
 
 def _requests(response: ModelResponse, turn: int) -> tuple[ToolRequest, ...]:
