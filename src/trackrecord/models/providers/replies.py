@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final, cast
 
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 
-from trackrecord.canonical import Json, dumps
+from trackrecord.canonical import Json, dumps, loads_unique
 from trackrecord.models.messages import ModelCallFailed, ModelReply, ToolRequest
 from trackrecord.record.usage import Usage
 
@@ -95,10 +94,10 @@ def _arguments(written: object) -> Json:
     if not isinstance(written, str):
         return cast("Json", written)
     try:
-        value: object = json.loads(written)
-    except (ValueError, RecursionError):
+        value = loads_unique(written)
+    except ValueError:
         return written
-    return cast("Json", value) if isinstance(value, dict) else written
+    return value if isinstance(value, dict) else written
 
 
 def _finish(response: ModelResponse) -> str | None:
