@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
-from trackrecord.canonical import Json, clean, loads
+from trackrecord.canonical import Json, clean, encode_clean, loads
 from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
@@ -23,6 +23,7 @@ from trackrecord.context.live_run import LiveRun, Watcher
 from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.errors import (
+    BadAgent,
     Cancelled,
     Conflict,
     InternalError,
@@ -162,6 +163,8 @@ class Runner:
             RequestError, Refused: it never became a run.
         """
         admitted = decide(request, self._standing(request.agent))
+        if admitted.agent.version not in self._checked:
+            _check_holds_no_secret(admitted.agent, self.redactor)
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
@@ -241,7 +244,7 @@ class Runner:
                 error_message=live.error_text(cause.message),
                 error_path=cause.path or None,
             )
-        return Ending(status="completed", output=clean(output))
+        return Ending(status="completed", output=_scrubbed(clean(output), live.redactor))
 
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
         """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
@@ -335,6 +338,26 @@ class Runner:
             secrets=self.secrets,
         )
         return RunContext(around)
+
+
+def _check_holds_no_secret(agent: Agent, known: Redactor) -> None:
+    """A definition is stored as it is, and its version is its hash: no mask could be put into it.
+
+    Raises:
+        BadAgent: it holds the value of a secret.
+    """
+    if any(known.exact(text) != text for text in (agent.definition, agent.name, agent.description)):
+        raise BadAgent(
+            f"the definition of {known.text(agent.name)!r} holds the value of a secret of this process",
+            cure="Take it out: name the handle of a stored secret (`trackrecord secrets set`), or give it as an input.",
+        )
+
+
+def _scrubbed(output: Json, known: Redactor) -> Json:
+    """The answer without known secrets: an input that is handed on was never stored, and is not given out either."""
+    text = encode_clean(output)
+    scrubbed = known.exact_json(text)
+    return output if scrubbed == text else loads(scrubbed)
 
 
 def _stored_agent(definition: str, tenant_id: str) -> Agent | None:

@@ -339,6 +339,19 @@ async def test_d7_what_a_tool_prints_is_captured_redacted_and_capped(
         assert secret.encode() not in database.read_bytes()
 
 
+async def test_d7_a_secret_across_the_cap_leaves_no_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a tool prints is cut where it runs, in the middle of a secret as anywhere: no piece of that is kept."""
+    parts = ["correct-horse", "-battery-staple"]
+    monkeypatch.setenv("GOSSIP_API_KEY", "".join(parts))
+    for times in (60, 61, 62, 63, 64, 65, 66):  # so that the cap falls at several places of a line
+        told = await carried(
+            tmp_path / f"{times}.db", "orchestrator", "gossip", fields=KEEP, parts=parts, times=times * 5
+        )
+        printed = str(told.span.attributes["printed"])
+        assert "[redacted]" in printed
+        assert "correct" not in printed
+
+
 async def test_d7_a_tool_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of a tool has a handful of harmless variables and none of ours."""
     PROCESSES.close()

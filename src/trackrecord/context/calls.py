@@ -19,6 +19,8 @@ from trackrecord.plugins.registry import BoundAction
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage, sensible
 
+MAX_SECRET_CHARACTERS = 256  # of what a tool printed too much: so much of its end may be a piece of a secret
+
 
 def call_model(model: Model, request: ModelRequest) -> Perform:
     """One attempt of a model call."""
@@ -192,7 +194,14 @@ def _make_ids_unique(stored: dict[str, Json]) -> None:
 
 def _printed(text: str | None, keep: Callable[[str], str] | None) -> dict[str, Json]:
     """What the tool wrote to stdout and stderr, where the agent's policy keeps what tools say."""
-    return {"printed": keep(dumps(text))} if text is not None and keep is not None else {}
+    if text is None or keep is None:
+        return {}
+    beginning, mark, size = text.rpartition("… [cut: ")
+    if not mark:
+        return {"printed": keep(dumps(text))}
+    # it was cut where the tool ran, which knows no secret: the beginning of one may be all that is left at its end
+    whole = loads(keep(dumps(beginning)))
+    return {"printed": dumps(f"{str(whole)[:-MAX_SECRET_CHARACTERS]}{mark}{size}")}
 
 
 def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str, Json]) -> EffectFailed:
