@@ -366,7 +366,7 @@ async def test_d7_a_secret_across_the_cap_leaves_no_beginning(tmp_path: Path, mo
         parts = ["correct-horse", f"-battery{'y' * longer}"]
         monkeypatch.setenv("GOSSIP_API_KEY", "".join(parts))
         path = tmp_path / f"{longer}.db"
-        told = await carried(path, "orchestrator", "gossip", fields=KEEP, parts=parts, times=20)
+        told = await carried(path, "orchestrator", "gossip", fields=KEEP, parts=parts, times=40)
         printed = str(told.span.attributes["printed"])
         assert "[redacted]" in printed
         assert " bytes in all]" in printed
