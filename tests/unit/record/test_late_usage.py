@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.unit.record.figures import absorbed, any_run, measured
 
@@ -69,6 +69,7 @@ def test_a_changed_run_leaves_the_row_that_its_new_figures_would_have_left(
     """Sums, counts, peaks and the last ten are exact, whichever of the runs it is: a recount agrees."""
     place %= len(figures)
     before = figures[place]
+    assume(max(before.data.input_tokens or 0, before.data.output_tokens or 0, before.cached_input_tokens or 0) < 2**51)
     if before.data.tokens_used is not None and before.data.input_tokens is None:
         before = figures[place] = measured(output_tokens=5)
     after = grown(before, more)
