@@ -293,7 +293,7 @@ async def test_a_status_says_whether_to_try_again(
 
 
 async def test_a_page_and_a_long_reason_do_not_fill_the_error(site: Site) -> None:
-    """A web page explains nothing; other words are cut, and cut again by the run, once it has looked for its secrets."""
+    """A web page explains nothing; other words are cut, and again by the run once it has looked for its secrets."""
     site.replies["/page"] = reply("<html>no</html>", 404, [("Content-Type", "text/html")])
     site.replies["/long"] = reply("x" * 10_000, 400)
     site.replies["/picture"] = reply(b"\x89\xff", 400)
