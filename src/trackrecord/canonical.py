@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -53,6 +55,26 @@ def encode_clean(value: Json) -> str:
 def loads(text: str) -> Json:
     """The value of canonical text; tags stay tags."""
     return orjson.loads(text)
+
+
+def loads_unique(text: str) -> Json:
+    """The value of JSON text that a person or a model wrote, in which no object names a key twice.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deep to be read, or leaves open which of two values it means.
+    """
+    try:
+        return cast("Json", json.loads(text, object_pairs_hook=_object_of))
+    except RecursionError:
+        raise ValueError("it is nested too deep to be read") from None
+
+
+def _object_of(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        count = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {count.most_common(1)[0][0][:200]!r} is given twice")
+    return value
 
 
 def digest(text: str) -> str:

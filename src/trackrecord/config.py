@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     stream_idle_s: float = Field(
         default=60.0, gt=0, le=3_600, description="Longest silence within a reply that has begun, in seconds."
     )
+    late_usage_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="How long a cancelled model call's reply is still read, for what it used; 0 closes it at once.",
+    )
     durability: Literal["sync", "async"] = Field(
         default="sync", description="sync commits before each effect; async within 100 ms."
     )

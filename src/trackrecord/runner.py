@@ -14,15 +14,17 @@ from typing import Any, Literal, cast
 
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
-from trackrecord.canonical import Json, clean, loads
+from trackrecord.canonical import Json, clean, encode_clean, loads
 from trackrecord.clock import moment, new_id
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
+from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import LiveRun, Watcher
 from trackrecord.context.protocols import Engine, Secrets
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.context.summary import told_by_model
 from trackrecord.errors import (
+    BadAgent,
     Cancelled,
     Conflict,
     InternalError,
@@ -123,6 +125,7 @@ class Runner:
         summary_model: the installation's model for summaries; None when it names none.
         redactor: knows the secrets of this process.
         secrets: opens what plugins have declared; None when there is no such place.
+        late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
     store: Store
@@ -135,6 +138,7 @@ class Runner:
     backoff: Backoff = Backoff()
     default_model: str | None = None
     summary_model: str | None = None
+    late: Latecomers | None = None
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
@@ -162,6 +166,8 @@ class Runner:
             RequestError, Refused: it never became a run.
         """
         admitted = decide(request, self._standing(request.agent))
+        if admitted.agent.version not in self._checked:
+            _check_holds_no_secret(admitted.agent, self.redactor)
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
@@ -172,12 +178,14 @@ class Runner:
         return started
 
     async def stop(self) -> None:
-        """Cancel every run under way and wait until each is recorded."""
+        """Cancel every run under way and wait until each is recorded; late replies are no longer waited for."""
         under_way = list(self._live.values())
         for started in under_way:
             started.cancel("signal")
         if under_way:
             await asyncio.wait([started.task for started in under_way])
+        if self.late is not None:
+            await self.late.stop()
 
     async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
         """Steps 2 to 9."""
@@ -189,6 +197,7 @@ class Runner:
             work = self._work(admitted, around, started)
             ending, told = await asyncio.get_running_loop().create_task(work)
         except Conflict:
+            self._follow(live, is_lost=True)
             await self.store.release(begun)
             raise
         epoch = _epoch_span(begun, live.elapsed_us())
@@ -196,9 +205,16 @@ class Runner:
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
         has_pattern = "pattern" in around.remembered
         run = finished(record, admitted.agent, begun, (epoch,), live.redactor, told=told, has_pattern=has_pattern)
-        if not await self.store.finish(run):
+        is_finished = await self.store.finish(run)
+        self._follow(live, is_lost=not is_finished)
+        if not is_finished:
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
+
+    def _follow(self, live: LiveRun, *, is_lost: bool) -> None:
+        """Have what is still on its way, and what a lost run has used, added to the record that there is."""
+        if self.late is not None and (live.late or is_lost):
+            self.late.follow(live, is_lost=is_lost)
 
     async def _begun(self, admitted: Admitted, origin: Origin) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
@@ -243,7 +259,7 @@ class Runner:
                 error_message=live.error_text(cause.message),
                 error_path=cause.path or None,
             )
-        return Ending(status="completed", output=clean(output))
+        return Ending(status="completed", output=_scrubbed(clean(output), live.redactor))
 
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
         """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
@@ -344,6 +360,26 @@ class Runner:
             engines=self.engines,
             secrets=self.secrets,
         )
+
+
+def _check_holds_no_secret(agent: Agent, known: Redactor) -> None:
+    """A definition is stored as it is, and its version is its hash: no mask could be put into it.
+
+    Raises:
+        BadAgent: it holds the value of a secret.
+    """
+    if any(known.exact(text) != text for text in (agent.definition, agent.name, agent.description)):
+        raise BadAgent(
+            f"the definition of {known.text(agent.name)!r} holds the value of a secret of this process",
+            cure="Take it out: name the handle of a stored secret (`trackrecord secrets set`), or give it as an input.",
+        )
+
+
+def _scrubbed(output: Json, known: Redactor) -> Json:
+    """The answer without known secrets: an input that is handed on was never stored, and is not given out either."""
+    text = encode_clean(output)
+    scrubbed = known.exact_json(text)
+    return output if scrubbed == text else loads(scrubbed)
 
 
 def _stored_agent(definition: str, tenant_id: str) -> Agent | None:

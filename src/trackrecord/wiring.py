@@ -16,6 +16,7 @@ from trackrecord.admission import Request
 from trackrecord.agent import Agent
 from trackrecord.config import Settings, read_settings, secrets_of
 from trackrecord.context.effect import Backoff
+from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import Watcher
 from trackrecord.context.protocols import Engine
 from trackrecord.dispatch.in_process import Sweep
@@ -88,7 +89,10 @@ class Trackrecord:
         self.mcp = Servers(_mcp_file(mcp_file or self.settings.mcp_file))
         self._registry = Registry([*self.mcp.plugins, *_connected(plugins, self.settings)], withheld=self.mcp.withheld)
         self._models = Models(
-            extra=dict(models or {}), is_streamed=self.settings.stream, idle_s=self.settings.stream_idle_s
+            extra=dict(models or {}),
+            is_streamed=self.settings.stream,
+            idle_s=self.settings.stream_idle_s,
+            reads_on=self.settings.late_usage_s > 0,
         )
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
         self._store: SqliteStore | None = None
@@ -238,10 +242,12 @@ class Trackrecord:
             # no sweep here: on a copy it would end runs that are alive in the database itself
             store = self._open_store(path)
             try:
-                request = self._request(agent, inputs, engine, model, None, "test", LOCAL_USER, now)
                 runner = self._made_runner(store)
+                request = self._request(agent, inputs, engine, model, None, "test", LOCAL_USER, now)
                 await self._ready(agent, store)
-                return (await runner.run(request)).id
+                ended = await runner.run(request)
+                await runner.stop()
+                return ended.id
             finally:
                 await store.close()
 
@@ -403,6 +409,7 @@ class Trackrecord:
             ),
             default_model=self.settings.model,
             summary_model=self.settings.memory.summary_model,
+            late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 
     def _resolve(self, name: str, agent: Agent) -> Model:

@@ -18,6 +18,7 @@ from tests.unit.plugins.test_http import FAULTS
 
 from trackrecord import Run
 from trackrecord.config import read_settings
+from trackrecord.plugins.files import over as files_plugin
 from trackrecord.plugins.protocol import ToolCallFailed
 from trackrecord.record.spans import Span
 from trackrecord.store.reader import SqliteReader
@@ -126,15 +127,36 @@ async def test_a_slow_reply_is_recorded(tmp_path: Path, site: Site, engine: str,
 @pytest.mark.parametrize("action", ["get", "post"])
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_a_blocked_address_is_recorded(tmp_path: Path, site: Site, engine: str, action: str, place: str) -> None:
-    """One failed call with the reason, not tried again, and nothing of what lies behind it in any table."""
+    """A call that was never made, with the reason, not tried again; nothing of what lies behind it is in any table."""
     url = f"http://{place}:{site.port}/secret"
     left = await ran(tmp_path / "runs.db", engine, site, action, {"url": url}, is_open=False)
     [span] = left.tools
-    assert ("failed", False, "tool_failed") == (span.status, span.success, span.error_code)
+    assert ("rejected", False, "rejected", 1) == (span.status, span.success, span.error_code, span.attempt)
+    row = left.tables.execution
+    assert (0, 1, 0) == (row["tool_calls_count"], row["tool_calls_rejected_count"], row["retry_count"])
+    assert [(True, 0)] == [(one["rejected"], one["attempts"]) for one in left.logged]
     assert "was refused: " in (span.error_message or "")
     assert "leads to a loopback address" in (span.error_message or "")
     assert ("completed", []) == (left.run.status, site.seen)
     assert SECRET not in everything(tmp_path / "runs.db")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_path_outside_is_recorded_as_a_call_that_was_not_made(tmp_path: Path, engine: str) -> None:
+    """What the folder of `files` does not hold by policy is refused before anything is touched; a typing slip fails."""
+    (tmp_path / "folder").mkdir()
+    files = files_plugin(tmp_path / "folder")
+    found = []
+    for number, name in enumerate(["../secret.txt", "/etc/passwd", "missing.txt"]):
+        step = {"id": "call", "type": "action", "plugin": "files", "action": "read", "params": {"path": name}}
+        agent = kit.agent([{**step, "on_error": "continue"}], plugins_required=["files"])
+        asking = {"tool_calls": [{"name": "files__read", "arguments": {"path": name}}]}
+        path = tmp_path / f"{number}.db"
+        async with kit.opened(path, asking, kit.say("done"), plugins=[files]) as tr:
+            run = await tr.run(agent, engine=engine)
+        row = kit.tables(path, run).execution
+        found.append((row["status"], row["tool_calls_count"], row["tool_calls_rejected_count"]))
+    assert [("completed", 0, 1), ("completed", 0, 1), ("completed", 1, 0)] == found
 
 
 @pytest.mark.parametrize("engine", ENGINES)

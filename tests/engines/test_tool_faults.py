@@ -27,6 +27,7 @@ from trackrecord import Run, Trackrecord
 from trackrecord.config import read_settings
 from trackrecord.models.callable_ import CallableModel
 from trackrecord.models.messages import ModelReply, ModelRequest, ToolRequest
+from trackrecord.plugins.files import over as files_plugin
 from trackrecord.plugins.processes import PROCESSES
 from trackrecord.plugins.protocol import Invocation
 from trackrecord.record.spans import Span
@@ -220,6 +221,26 @@ async def test_d2_a_result_of_100_mb_is_cut(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+async def test_d2_a_file_of_100_mb_is_cut(tmp_path: Path, engine: str) -> None:
+    """Reading it takes no memory for the rest, stores 1 MiB at most, and says how large it is."""
+    with (tmp_path / "large.txt").open("wb") as file:
+        file.truncate(MB100)  # 100 MB of NUL, of which the disk holds nothing
+    path = tmp_path / "runs.db"
+    step = {"id": "act", "type": "action", "plugin": "files", "action": "read", "params": {"path": "large.txt"}}
+    asks = {"tool_calls": [{"name": "files__read", "arguments": {"path": "large.txt"}}]}
+    made = kit.agent([step] if engine == "orchestrator" else None, plugins_required=["files"], memory=False)
+    before = memory()
+    Path("/proc/self/clear_refs").write_text("5")
+    async with kit.opened(path, asks, kit.say("done"), plugins=[files_plugin(tmp_path)]) as tr:
+        run = await tr.run(made, {}, engine=engine)
+    assert 64 * MIB > memory("VmHWM") - before
+    assert "completed" == run.status, run.record.ending
+    assert 16 * MIB > sum(one.stat().st_size for one in tmp_path.glob("runs.db*"))
+    with SqliteReader(path) as reader:
+        assert () == verify(reader).findings
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 async def test_d2_a_flood_on_stdout_is_cut(tmp_path: Path, engine: str) -> None:
     """100 MB on stdout hold nobody up and take no memory; the beginning is kept where the agent wants it."""
     before = memory()
@@ -337,6 +358,19 @@ async def test_d7_what_a_tool_prints_is_captured_redacted_and_capped(
     assert ("", "") == tuple(capfd.readouterr())
     for database in tmp_path.glob("*.db*"):
         assert secret.encode() not in database.read_bytes()
+
+
+async def test_d7_a_secret_across_the_cap_leaves_no_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a tool prints is cut where it runs, in the middle of a secret as anywhere: no piece of that is kept."""
+    for longer in (150, 170, 190):  # so that the cap falls at several places of a line
+        parts = ["correct-horse", f"-battery{'y' * longer}"]
+        monkeypatch.setenv("GOSSIP_API_KEY", "".join(parts))
+        path = tmp_path / f"{longer}.db"
+        told = await carried(path, "orchestrator", "gossip", fields=KEEP, parts=parts, times=40)
+        printed = str(told.span.attributes["printed"])
+        assert "[redacted]" in printed
+        assert " bytes in all]" in printed
+        assert "correct" not in printed
 
 
 async def test_d7_a_tool_inherits_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

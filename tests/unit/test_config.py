@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "model": None,
     "stream": False,
     "stream_idle_s": 60.0,
+    "late_usage_s": 5.0,
     "durability": "sync",
     "synchronous": None,
     "files_root": ".",

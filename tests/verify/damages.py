@@ -74,7 +74,7 @@ def copied_log(to: str) -> str:
 
 def adjusted(deltas: str) -> str:
     values = f"'{made.LOCAL_TENANT}', '{PRICED}', 1, 'late', '{deltas}', 'late/1', '{runs.FAR}'"
-    return f"INSERT INTO run_adjustments VALUES ({values})"
+    return f"INSERT INTO run_adjustments VALUES ({values}, NULL)"
 
 
 NOBODY: Final = made.run_id(99)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 
-from trackrecord.canonical import Json
+from trackrecord.canonical import Json, loads_unique
 from trackrecord.errors import BadInput
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ def _value(given: _Given, schema: Json) -> Json:
     if wants_text:
         return given.value
     try:
-        return cast("Json", orjson.loads(given.value))
+        orjson.loads(given.value)
     except orjson.JSONDecodeError:
         return _spelled(given.value, schema)
+    return _unique(given.value, f"-i {given.typed!r}")
 
 
 def _spelled(value: str, schema: Json) -> Json:
@@ -174,12 +175,22 @@ def _bytes(path: Path) -> bytes:
 
 def _json(text: str, what: str, *, wanted: str = "an object") -> Json:
     try:
-        return cast("Json", orjson.loads(text))
+        orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise BadInput(
             f"{what} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             cure=f"The agent wants {wanted} there.",
         ) from None
+    return _unique(text, what)
+
+
+def _unique(text: str, what: str) -> Json:
+    """The value of what orjson has found to be JSON."""
+    try:
+        return loads_unique(text)
+    except ValueError as error:  # orjson would have let the last of two equal keys win
+        cure = "Give each key once, and numbers of at most 4,300 digits."
+        raise BadInput(f"{what} cannot be used: {error}", cure=cure) from None
 
 
 def _kind(schema: Json) -> str:

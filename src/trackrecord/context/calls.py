@@ -19,13 +19,18 @@ from trackrecord.plugins.registry import BoundAction
 from trackrecord.record.spans import Span
 from trackrecord.record.usage import Usage, sensible
 
+MAX_SECRET_CHARACTERS = 256  # of what a tool printed too much: so much of its end may be a piece of a secret
+
 
 def call_model(model: Model, request: ModelRequest) -> Perform:
     """One attempt of a model call."""
 
     async def perform(effect: Effect) -> Outcome:
+        midway = None if effect.watched is None else effect.watched.midway
+        if midway is not None:
+            midway.reset()
         try:
-            reply = await model.request(request.at(effect.path, effect.attempt))
+            reply = await model.request(request.at(effect.path, effect.attempt, midway))
         except ModelCallFailed as failure:
             raise EffectFailed(
                 str(failure),
@@ -189,12 +194,19 @@ def _make_ids_unique(stored: dict[str, Json]) -> None:
 
 def _printed(text: str | None, keep: Callable[[str], str] | None) -> dict[str, Json]:
     """What the tool wrote to stdout and stderr, where the agent's policy keeps what tools say."""
-    return {"printed": keep(dumps(text))} if text is not None and keep is not None else {}
+    if text is None or keep is None:
+        return {}
+    beginning, mark, size = text.rpartition("… [cut: ")
+    if not mark:
+        return {"printed": keep(dumps(text))}
+    # it was cut where the tool ran, which knows no secret: the beginning of one may be all that is left at its end
+    whole = loads(keep(dumps(beginning)))
+    return {"printed": dumps(f"{str(whole)[:-MAX_SECRET_CHARACTERS]}{mark}{size}")}
 
 
 def _tool_failure(effect: Effect, failure: ToolCallFailed, attributes: dict[str, Json]) -> EffectFailed:
     is_open = effect.effect == "unsafe" and failure.was_sent and not failure.has_response
-    was_rejected = failure.is_refused and effect.attempt == 1  # later, the path is one that was called
+    was_rejected = failure.was_refused and effect.attempt == 1  # later, the path is one that was called
     return EffectFailed(
         describe(failure).removeprefix("ToolCallFailed: "),
         code="tool_oom" if failure.is_out_of_memory else "tool_failed",

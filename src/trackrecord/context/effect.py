@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from trackrecord.canonical import Json, encode_clean
+from trackrecord.context.midway import Watched
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Purpose, SpanKind, SpanStatus
 from trackrecord.record.usage import Usage
@@ -148,6 +149,7 @@ class Effect:
             open, and those of models asked before this one.
         timeout_ms: longest one attempt may take; None means no limit of its own.
         attributes: what the span of every attempt keeps beside its figures.
+        watched: how far a model call has come, when its model tells; None for the rest.
         alternatives: models still to be asked when this one cannot be had; their attempts go on counting.
     """
 
@@ -166,7 +168,7 @@ class Effect:
     plugin: str | None = None
     action: str | None = None
     attributes: Mapping[str, Json] = field(default_factory=dict[str, Json])
-
+    watched: Watched | None = None
     alternatives: tuple[Alternative, ...] = ()
 
     def instead(self, *, after: int) -> Effect | None:

@@ -12,6 +12,7 @@ from trackrecord.agent import Limits
 from trackrecord.canonical import clean_text, cut
 from trackrecord.clock import ticks_us
 from trackrecord.context.effect import Backoff
+from trackrecord.context.midway import LateReply
 from trackrecord.context.protocols import Checkpoint, Journal
 from trackrecord.errors import Cancelled
 from trackrecord.record.fold import Tally
@@ -55,6 +56,8 @@ class LiveRun:
         stored: (path, attempt) of spans earlier epochs stored; writing one of them again is dropped.
         checkpoints: what earlier epochs left, by path.
         cancel_code: why the run is being cancelled, None while it is not.
+        late: replies of cancelled calls that are still being read.
+        used: spans of model attempts that told what they used, to be reported should the run turn out to be lost.
     """
 
     origin: Origin
@@ -72,6 +75,8 @@ class LiveRun:
     began_us: int = field(default_factory=ticks_us)
     cancel_code: Literal["user", "signal"] | None = None
     timeout: asyncio.Timeout | None = None
+    late: list[LateReply] = field(default_factory=list[LateReply])
+    used: list[Span] = field(default_factory=list[Span])
     _working: int = 0
     _waiting: int = 0
     _remaining_s: float | None = None
@@ -93,6 +98,8 @@ class LiveRun:
         if self.stored and (span.path, span.attempt) in self.stored:
             return
         self.tally.add(span)
+        if span.usage is not None:
+            self.used.append(span)
         self.journal.append(span, checkpoint)
         if self.watcher is not None:
             label = span.step_type or span.model or (f"{span.plugin}.{span.action}" if span.action else "")

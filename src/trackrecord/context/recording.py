@@ -9,6 +9,7 @@ from dataclasses import replace
 from trackrecord.canonical import Json, loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform
 from trackrecord.context.live_run import LiveRun
+from trackrecord.context.midway import LateReply
 from trackrecord.context.protocols import Checkpoint, new_checkpoint
 from trackrecord.errors import StoreError
 from trackrecord.record.pricing import price
@@ -37,6 +38,8 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
             outcome = await proceed(effect)
         except EffectFailed as failure:
             failure.message = run.error_text(failure.message)
+            if effect.watched is not None:
+                effect.watched.midway.drop()
             _write_failure(run, effect, started_us, failure)
             if effect.effect == "unsafe":
                 await run.journal.commit()
@@ -44,6 +47,7 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
         except asyncio.CancelledError:
             is_open = effect.effect == "unsafe"
             run.write(_span(run, effect, started_us, "unknown" if is_open else "cancelled"))
+            _follow(run, effect)
             raise
         finally:
             run.leave(is_wait=is_wait)
@@ -54,6 +58,21 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
         return outcome
 
     return record
+
+
+def _follow(run: LiveRun, effect: Effect) -> None:
+    """Remember the reply of a cancelled call that is still being read: what it used may yet be learnt."""
+    reading = None if effect.watched is None else effect.watched.midway.reading
+    if reading is not None:
+        run.late.append(
+            LateReply(
+                path=effect.path,
+                attempt=effect.attempt,
+                provider=effect.provider or "",
+                model=effect.model or "",
+                reading=reading,
+            )
+        )
 
 
 def _write_unsent(run: LiveRun, effect: Effect, started_us: int) -> None:
@@ -121,9 +140,9 @@ def _write_failure(run: LiveRun, effect: Effect, started_us: int, failure: Effec
 def _span(
     run: LiveRun, effect: Effect, started_us: int, status: SpanStatus, failure: EffectFailed | None = None
 ) -> Span:
-    usage: Usage | None = None
+    usage, midway = None, dict[str, Json]()
     if effect.kind == "model":
-        usage = failure.usage if failure is not None and failure.usage is not None else UNKNOWN
+        usage, midway = _used_so_far(effect, failure)
     is_tool = effect.kind == "tool"
     cost_nanos, cost_usd = _cost(run, effect, usage)
     return new_span(
@@ -143,10 +162,25 @@ def _span(
         plugin=effect.plugin,
         action=effect.action,
         success=False if is_tool and status in ("failed", "rejected") else None,
-        error_code=failure.code if failure is not None else None,
+        error_code=None if failure is None else "rejected" if status == "rejected" else failure.code,
         error_message=failure.message if failure is not None else None,
-        attributes={**effect.attributes, **(failure.attributes if failure is not None else {}), **_flags(usage)},
+        attributes={
+            **effect.attributes,
+            **(failure.attributes if failure is not None else {}),
+            **midway,
+            **_flags(usage),
+        },
     )
+
+
+def _used_so_far(effect: Effect, failure: EffectFailed | None) -> tuple[Usage, dict[str, Json]]:
+    """What a model attempt that gave no reply has used, as far as anybody knows, and the part of a reply it had."""
+    watched = effect.watched
+    if failure is not None and failure.usage is not None:
+        usage = failure.usage
+    else:
+        usage = UNKNOWN if watched is None else watched.usage()
+    return usage, {} if watched is None else watched.attributes()
 
 
 def _checkpoint(run: LiveRun, effect: Effect, started_us: int, outcome: str | None) -> Checkpoint:

@@ -39,7 +39,7 @@ def retrying(run: LiveRun, proceed: Perform) -> Perform:
 
 def is_worth_another(effect: Effect, failure: EffectFailed) -> bool:
     """Whether the policy allows another attempt after this failure."""
-    if effect.attempt - effect.interrupted_count >= effect.backoff.max_attempts:
+    if effect.attempt - effect.interrupted_count >= effect.backoff.max_attempts or failure.status == "rejected":
         return False
     if effect.effect == "unsafe" and failure.was_sent:
         return False

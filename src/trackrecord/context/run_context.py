@@ -28,6 +28,7 @@ from trackrecord.context.effect import (
 )
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
+from trackrecord.context.midway import Watched
 from trackrecord.context.protocols import MemoryStore, Secrets
 from trackrecord.context.recording import recording
 from trackrecord.context.replay import replaying
@@ -39,6 +40,7 @@ from trackrecord.memory.entries import LearntKind, Memory, expires_at
 from trackrecord.memory.recall import Recalled, recall
 from trackrecord.memory.remembering import IMPORTANCE, MOST_PER_RUN, one_line
 from trackrecord.models.messages import Model, ModelReply, ModelRequest, restore_reply
+from trackrecord.models.midway import Midway
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.spans import Purpose
@@ -46,6 +48,7 @@ from trackrecord.sealed import maker, sealed
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
+    from trackrecord.agent.policies import PayloadChoice
     from trackrecord.context.protocols import Engine
 
 MAX_KEPT_CHARACTERS = 65_536
@@ -157,8 +160,9 @@ class RunContext:
         """
         path = self.path(relative)
         agent = self._around.agent
-        model = self._model(request.model, path)
         others = agent.fallback_models if request.model == agent.model else ()
+        models = [self._model(name, path) for name in (request.model, *others)]
+        model = models[0]
         effect = new_effect(
             path=path,
             kind="model",
@@ -171,7 +175,8 @@ class RunContext:
             provider=model.provider,
             model=model.name,
             attributes=getattr(model, "span_attributes", {}),
-            alternatives=self._alternatives(request, others, path) if others else (),
+            watched=self._watched(models),
+            alternatives=_alternatives(request, models[1:]) if others else (),
         )
         try:
             outcome = await self._perform(effect)
@@ -208,7 +213,7 @@ class RunContext:
         if problems:
             raise self.reject(relative, plugin, action, "; ".join(problems))
         limits = self._run.limits
-        text, keep = encode_clean(arguments), self._kept()
+        text, keep = encode_clean(arguments), self._kept(self._around.agent.payloads.tools)
         effect = new_effect(
             path=path,
             kind="tool",
@@ -338,9 +343,15 @@ class RunContext:
         below = RunContext(self._around, prefix=f"{self.path(relative)}/", perform=self._perform)
         return await found.run(agent, inputs, below)
 
-    def _kept(self) -> Callable[[str], str] | None:
-        """How the agent's policy keeps arguments and results of tools in their spans; None keeps none."""
-        policy, run = self._around.agent.payloads.tools, self._run
+    def _watched(self, models: Sequence[Model]) -> Watched | None:
+        """What tells how far a call of these models has come; None when none of them does."""
+        if not any(getattr(one, "tells_midway", False) for one in models):
+            return None
+        return Watched(Midway(), self._kept(self._around.agent.payloads.outputs))
+
+    def _kept(self, policy: PayloadChoice) -> Callable[[str], str] | None:
+        """How a policy of the agent keeps canonical text in a span; None keeps none."""
+        run = self._run
         if policy == "none":
             return None
 
@@ -426,18 +437,6 @@ class RunContext:
             self._around.models[name] = known
         return known
 
-    def _alternatives(self, request: ModelRequest, names: Sequence[str], path: str) -> tuple[Alternative, ...]:
-        models = [self._model(name, path) for name in names]
-        return tuple(
-            Alternative(
-                perform=call_model(one, request),
-                provider=one.provider,
-                model=one.name,
-                attributes=getattr(one, "span_attributes", {}),
-            )
-            for one in models
-        )
-
     def _plain_effect(self, relative: str, kind: str, request: str, perform: Perform) -> Effect:
         return self._root_effect(self.path(relative), kind, digest(request), perform)
 
@@ -457,3 +456,15 @@ def _wrapped(run: LiveRun) -> Perform:
         return await effect.perform(effect)
 
     return replaying(run, retrying(run, limiting(run, recording(run, timing_out(run, perform)))))
+
+
+def _alternatives(request: ModelRequest, models: Sequence[Model]) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(
+            perform=call_model(one, request),
+            provider=one.provider,
+            model=one.name,
+            attributes=getattr(one, "span_attributes", {}),
+        )
+        for one in models
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
 from trackrecord.agent import Agent
-from trackrecord.canonical import Json, clean, cut, dumps
+from trackrecord.canonical import Json, clean, cut, dumps, loads_unique
 from trackrecord.context.run_context import Rejected, RunContext
 from trackrecord.engines.answers import read_answer
 from trackrecord.engines.prompts import repair_text, system_text, user_text
@@ -193,8 +192,8 @@ def _arguments(written: Json) -> tuple[Json, str | None]:
     """The arguments as an object, and what is wrong with them if they are none."""
     if isinstance(written, str):
         try:
-            written = clean(json.loads(written)) if written.strip() else {}
-        except (ValueError, RecursionError) as error:
+            written = clean(loads_unique(written)) if written.strip() else {}
+        except ValueError as error:
             return written, f"the arguments are not valid JSON: {error}"
     return written, None if isinstance(written, dict) else _NOT_AN_OBJECT
 

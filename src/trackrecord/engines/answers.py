@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from trackrecord.canonical import Json, clean
+from trackrecord.canonical import Json, clean, loads_unique
 from trackrecord.json_schema import compile_schema
 
 _FENCE: Final = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
@@ -34,8 +33,8 @@ def read_answer(text: str | None, schema: Mapping[str, Json] | None) -> Answer:
         return Answer(said)
     fenced = _FENCE.match(said)
     try:
-        value = clean(json.loads(fenced.group(1) if fenced else said))
-    except (ValueError, RecursionError) as error:
+        value = clean(loads_unique(fenced.group(1) if fenced else said))
+    except ValueError as error:
         if schema.get("type") == "string":
             return _checked(said, schema)
         return Answer(said, (f"the answer is not valid JSON: {error}",))

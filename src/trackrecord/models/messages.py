@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean
 from trackrecord.record.usage import UNKNOWN, Usage, read
 from trackrecord.sealed import maker, sealed
+
+if TYPE_CHECKING:
+    from trackrecord.models.midway import Midway
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -96,6 +99,7 @@ class ModelRequest:
         turn: model replies already in the conversation.
         path: where in the run the request is made; not part of the hash, never sent.
         attempt: which try of this request it is, from 1; not part of the hash, never sent.
+        midway: where a model that can tells how far it has come; None when nobody looks. Never sent.
     """
 
     model: str
@@ -108,8 +112,9 @@ class ModelRequest:
     turn: int = 0
     path: str = ""
     attempt: int = 1
+    midway: Midway | None = None
 
-    def at(self, path: str, attempt: int) -> ModelRequest:
+    def at(self, path: str, attempt: int, midway: Midway | None = None) -> ModelRequest:
         """The same request, made at this place for the `attempt`-th time."""
         if attempt == self.attempt and path == self.path:
             return self
@@ -124,6 +129,7 @@ class ModelRequest:
             turn=self.turn,
             path=path,
             attempt=attempt,
+            midway=midway,
         )
 
 
@@ -217,7 +223,8 @@ class ModelCallFailed(Exception):
 class Model(Protocol):
     """A model one can send a request to; holds no conversation.
 
-    One may also have `span_attributes`, a mapping of plain JSON that the span of every attempt keeps.
+    One may also have `span_attributes`, a mapping of plain JSON that the span of every attempt keeps, and
+    `tells_midway = True` when it fills in `request.midway`.
     """
 
     provider: str

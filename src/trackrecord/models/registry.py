@@ -27,7 +27,12 @@ class Models:
     """Every model that can be reached from here."""
 
     def __init__(
-        self, extra: Mapping[str, Model] | None = None, *, is_streamed: bool = False, idle_s: float | None = None
+        self,
+        extra: Mapping[str, Model] | None = None,
+        *,
+        is_streamed: bool = False,
+        idle_s: float | None = None,
+        reads_on: bool = False,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -35,10 +40,12 @@ class Models:
             extra: models registered in Python, by full name like `mock:x`; they win over everything else.
             is_streamed: whether real models stream their replies.
             idle_s: longest silence within a reply of a real model; None takes the built-in one.
+            reads_on: whether a real model's reply is read to its end though its call was cancelled.
         """
         self._extra = dict(extra or {})
         self._is_streamed = is_streamed
         self._idle_s = idle_s
+        self._reads_on = reads_on
         self._real: dict[str, RealModel] = {}
         self._scripts: dict[tuple[str, str], tuple[tuple[int, int], ScriptedModel]] = {}
 
@@ -77,7 +84,7 @@ class Models:
         if known is None:
             from trackrecord.models.providers import provider_model  # heavy: pydantic-ai takes more than a second
 
-            known = provider_model(name, stream=self._is_streamed, idle_s=self._idle_s)
+            known = provider_model(name, stream=self._is_streamed, idle_s=self._idle_s, reads_on=self._reads_on)
             self._real[name] = known
         return known
 

@@ -106,13 +106,14 @@ class ToolCallFailed(Exception):
     Attributes:
         is_transient: another attempt makes sense (timeout, connection, 408, 429, 5xx).
         was_sent: whether the call may have had its effect: False only when it provably never left.
+        was_refused: whether a policy said no before anything left: no call was made, its span is `rejected`, and no
+            other attempt is made.
         has_response: whether the other side answered: then the failure is known, not unknown.
         retry_after_s: seconds the other side asked to wait; None when it did not.
         cause: short name a retry policy may match: timeout, connection, 429, 500, …; empty for connection when it is
             transient.
         is_out_of_memory: it ended because memory ran out.
         printed: what the tool wrote to stdout and stderr, as in `Result`.
-        is_refused: policy said no and the call was never made; its span is `rejected`.
     """
 
     def __init__(
@@ -121,23 +122,23 @@ class ToolCallFailed(Exception):
         *,
         is_transient: bool = False,
         was_sent: bool = True,
+        was_refused: bool = False,
         has_response: bool = True,
         retry_after_s: float | None = None,
         cause: str = "",
         is_out_of_memory: bool = False,
         printed: str | None = None,
-        is_refused: bool = False,
     ) -> None:
         """Keep what is known of the failure."""
         super().__init__(message)
         self.is_transient = is_transient
-        self.was_sent = was_sent and not is_refused
+        self.was_sent = was_sent and not was_refused
+        self.was_refused = was_refused
         self.has_response = has_response
         self.retry_after_s = retry_after_s
         self.cause = cause
         self.is_out_of_memory = is_out_of_memory
         self.printed = printed
-        self.is_refused = is_refused
 
 
 class Plugin(Protocol):

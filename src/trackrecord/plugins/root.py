@@ -47,10 +47,10 @@ def parts_of(path: str) -> list[str]:
     if "\x00" in path:
         raise refused(path, "holds a NUL character")
     if path.startswith("/"):
-        raise refused(path, "is absolute; give a path relative to the plugin's folder")
+        raise outside(path, "is absolute; give a path relative to the plugin's folder")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise refused(path, "climbs with '..'; give a path inside the plugin's folder")
+        raise outside(path, "climbs with '..'; give a path inside the plugin's folder")
     if len(parts) > MAX_PARTS:
         raise refused(path, f"is deeper than {MAX_PARTS} folders")
     return parts
@@ -58,8 +58,16 @@ def parts_of(path: str) -> list[str]:
 
 def refused(path: str, reason: str) -> ToolCallFailed:
     """The failure for a path that is never opened: nothing happened, and asking again changes nothing."""
-    shown = path if len(path) <= 200 else f"{path[:200]}…"
-    return ToolCallFailed(f"path {shown!r} {reason}", is_transient=False, was_sent=False)
+    return ToolCallFailed(f"path {_shown(path)!r} {reason}", is_transient=False, was_sent=False)
+
+
+def outside(path: str, reason: str) -> ToolCallFailed:
+    """The refusal of a path that may lead out of the folder: by policy, whatever is there."""
+    return ToolCallFailed(f"path {_shown(path)!r} {reason}", was_refused=True)
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:200]}…"
 
 
 @contextmanager
@@ -75,7 +83,7 @@ def explained(path: str, *, was_sent: bool = False) -> Generator[None]:
 
 def _failure(path: str, error: OSError, *, was_sent: bool) -> ToolCallFailed:
     if error.errno == errno.ELOOP:
-        return refused(path, "leads through a symbolic link; links are not followed")
+        return outside(path, "leads through a symbolic link; links are not followed")
     if error.errno == errno.ENOENT:
         return refused(path, "does not exist in the plugin's folder, which TRACKRECORD_FILES_ROOT names")
     if error.errno == errno.ENOTDIR:
@@ -230,7 +238,7 @@ def _file_parts(path: str) -> list[str]:
 def _check_regular(found: os.stat_result, path: str) -> None:
     kind = kind_of(found.st_mode)
     if kind == "link":
-        raise refused(path, "is a symbolic link; links are not followed")
+        raise outside(path, "is a symbolic link; links are not followed")
     if kind == "folder":
         raise refused(path, "is a folder, not a file")
     if kind == "other":

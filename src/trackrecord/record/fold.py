@@ -293,7 +293,7 @@ def _first(spans: list[Span]) -> Span:
 
 def _tool_use(spans: list[Span]) -> ToolUse:
     last = max(spans, key=lambda span: span.attempt)
-    was_rejected = last.status == "rejected"
+    was_rejected = _first(spans).status == "rejected"  # a policy may refuse a later attempt of a call that was made
     return new_tool_use(
         path=last.path,
         plugin=last.plugin,

@@ -18,6 +18,7 @@ from trackrecord.canonical import Json, clean_text, encode_clean, loads
 
 MASK: Final = "[redacted]"
 MIN_SECRET_LENGTH: Final = 6
+MOST_NESTED: Final = 4  # a log line in a tool's result in an error in a reply; what needs no escape has one spelling
 _WRAPPING: Final = " \t\r\n\"'"  # what a file of settings leaves around a value, and whoever uses it takes off
 _SHAPES: Final = (
     r"(?:sk-[A-Za-z0-9_-]{16,}|gsk_[A-Za-z0-9]{20,}|AIza[0-9A-Za-z_-]{30,}|gh[pousr]_[A-Za-z0-9]{30,}"
@@ -34,7 +35,8 @@ def forms(secret: str) -> frozenset[str]:
     percent |= {re.sub("%..", lambda found: found.group().lower(), text) for text in percent}
     plain = {secret, clean_text(secret)}
     escaped = plain | {spelt for text in plain for spelt in _escaped(text)}
-    escaped |= {spelt for text in escaped for spelt in _escaped(text)}  # JSON text inside JSON text
+    for _ in range(MOST_NESTED - 1):  # JSON text inside JSON text
+        escaped |= {spelt for text in escaped for spelt in _escaped(text)}
     coded = {text for before in range(3) for text in _base64(raw, before)}
     coded |= {text.replace("+", "-").replace("/", "_") for text in coded}
     return frozenset(escaped | percent | coded | {raw.hex(), raw.hex().upper()})

@@ -88,7 +88,7 @@ def increment(connection: Connection, call: StatsCall, book: IntensityBook) -> N
     sequence = sums.sequence + 1
     fields = canonical.dumps({"success": call.success})
     _keep(connection, "stats", key, sequence, fields, STATS_RULE, now)
-    design = _design(connection, call.tenant_id, call.agent_id)
+    design = present_design(connection, call.tenant_id, call.agent_id)
     book.change((call.tenant_id, call.agent_id), sequence, sums.row, design)
 
 
@@ -100,7 +100,7 @@ def absorb(connection: Connection, tenant_id: str, data: AgentExecutionData, boo
     fields = canonical.dumps(asdict(data))
     _keep(connection, "intensity", (tenant_id, data.agent_id, data.user_id), sequence, fields, intensity.RULE, now)
     row = intensity.absorb(sums.row, figures(data), sequence)
-    book.change((tenant_id, data.agent_id), sequence, row, _design(connection, tenant_id, data.agent_id))
+    book.change((tenant_id, data.agent_id), sequence, row, present_design(connection, tenant_id, data.agent_id))
 
 
 def _keep(
@@ -113,7 +113,7 @@ def _keep(
     failpoints.reach("external.external_executions")
 
 
-def _design(connection: Connection, tenant_id: str, agent_id: str) -> DeclaredDesign:
+def present_design(connection: Connection, tenant_id: str, agent_id: str) -> DeclaredDesign:
     """The declared design of the agent's present version; an empty one for an agent that is not defined here."""
     row = connection.execute(statements.SELECT_DESIGN, (tenant_id, agent_id)).fetchone()
     if row is None:

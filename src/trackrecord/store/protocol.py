@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
 from trackrecord.memory.entries import Memory
 from trackrecord.record.intensity import DeclaredDesign
+from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.record.spans import Span
@@ -186,6 +187,10 @@ class Store(Protocol):
 
     async def finish(self, run: FinishedRun) -> bool:
         """The terminal transaction; False, and nothing written, when the run had ended or moved to another epoch."""
+        ...
+
+    async def add_late_usage(self, late: LateUsage) -> bool:
+        """Add what a model attempt of an ended run has used, once; False while the run has not ended."""
         ...
 
     async def release(self, begun: Begun) -> None:

@@ -467,7 +467,18 @@ run_adjustments = _table(
     _text("deltas"),  # canonical JSON text, amounts by column; may be negative
     _text("rule"),
     _stamp("created_at"),
+    _text("subject", null=True),  # what it is about; of late usage the attempt, `turn:1/model#1`
     _of_run(),
+    Index(
+        "run_adjustments_once",
+        "tenant_id",
+        "run_id",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=text("subject IS NOT NULL"),
+        postgresql_where=text("subject IS NOT NULL"),
+    ),
     clustered=True,
 )
 

@@ -15,8 +15,9 @@ from typing import Any, Self, TypeVar, cast
 from trackrecord import clock
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
+from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
-from trackrecord.store import external, failpoints, statements, transactions
+from trackrecord.store import adjusting, external, failpoints, statements, transactions
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
@@ -177,6 +178,16 @@ class SqliteStore:
             StoreError: they could not be deleted.
         """
         return await self._memory.prune()
+
+    async def add_late_usage(self, late: LateUsage) -> bool:
+        """Add what a model attempt of an ended run has used, once; False while the run has not ended.
+
+        Raises:
+            UnknownRun: there is no such run.
+            StoreError: it could not be stored.
+        """
+        book = self._notebook.intensity
+        return await self._submit("adjust", lambda connection: adjusting.add_late_usage(connection, late, book))
 
     async def release(self, begun: Begun) -> None:
         """Let go of a run that this process will not finish, so that another may begin it at once.

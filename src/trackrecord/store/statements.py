@@ -172,7 +172,7 @@ USER_MEMORY: Final = (
 KEPT: Final = ("is_pinned", "erased_at")  # of both kinds of memories: what happens to them later
 FEEDBACK: Final = (*RUN, "seq", "user_id", "verdict", "text", "created_at")
 EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq", "fields", "rule", "created_at")
-ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at")
+ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at", "subject")
 AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
 
 SEALED: Final = ("key_id", "nonce", "wrapped_key", "ciphertext")
@@ -354,6 +354,7 @@ SELECT design FROM agent_versions JOIN agents USING (tenant_id, version)
 WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agents.id
 """
 INSERT_EXTERNAL: Final = _insert("external_executions", EXTERNAL)
+INSERT_ADJUSTMENT: Final = _insert("run_adjustments", ADJUSTMENT)
 INSERT_AUDIT: Final = _insert("audit_events", AUDIT)
 INSERT_SECRET: Final = _insert("secrets", SECRET)
 SELECT_SECRET: Final = (

@@ -173,7 +173,7 @@ class _Reply:
         whole = b"".join(parts)
         is_streamed = self._asked.is_streamed
         kept = parts
-        if fault.cut == "clean" or fault.is_endless:
+        if fault.cut == "clean" or fault.is_endless or fault.stall == "midway":
             kept = parts[: len(parts) // 2] if is_streamed else [whole[: len(whole) // 2]]
         elif fault.cut is not None:
             kept = _up_to(parts, _place(fault.cut, whole, len(parts)))
@@ -183,8 +183,10 @@ class _Reply:
             return await self._wait_in_vain()
         for part in kept:
             await self._send(part, fault.drip_s)
-            if fault.stall is not None:
+            if fault.stall == "after the first event":
                 return await self._wait_in_vain()
+        if fault.stall is not None:
+            return await self._wait_in_vain()
         while fault.is_endless:
             await self._send(parts[len(parts) // 3], None)
             await asyncio.sleep(0.001)

@@ -14,7 +14,7 @@ Reason = Literal[
 ]
 Oddity = Literal["no choices", "wrong types", "error inside", "no object"]
 Cut = Literal["middle", "character", "argument", "clean"]
-Stall = Literal["before headers", "after headers", "after the first event"]
+Stall = Literal["before headers", "after headers", "after the first event", "midway"]
 Drop = Literal["reset", "hang up"]
 
 STATUSES: Final[Mapping[Reason, int]] = {

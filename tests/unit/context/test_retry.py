@@ -97,6 +97,19 @@ async def test_a_tool_is_tried_again_by_its_class(
     assert attempts - 1 == run.tally.measures().retry_count
 
 
+@pytest.mark.parametrize("effect", ["read", "keyed", "unsafe"])
+async def test_what_a_policy_refused_is_no_call_and_is_never_tried_again(effect: str) -> None:
+    """It is recorded as rejected, whatever else the failure says of itself and whichever causes a policy names."""
+    run = live()
+    failure = ToolCallFailed("no", is_transient=True, was_refused=True, has_response=False, cause="timeout")
+    with pytest.raises(EffectFailed, match="no"):
+        await retrying(run, recording(run, call_of(effect, failure)))(tool(effect, backoff=Backoff(on=("timeout",))))
+    [span] = journal_of(run).spans
+    assert ("rejected", "rejected", False) == (span.status, span.error_code, span.success)
+    measures = run.tally.measures()
+    assert (0, 1, 0) == (measures.tool_calls_count, measures.tool_calls_rejected_count, measures.unknown_count)
+
+
 @pytest.mark.parametrize(("is_transient", "attempts"), [(True, 3), (False, 1)])
 async def test_a_model_is_tried_again_for_passing_causes(is_transient: bool, attempts: int) -> None:
     """A model call may always be repeated; only whether that makes sense decides."""

@@ -197,6 +197,7 @@ def test_the_first_attempt_decides_whether_a_call_started_in_whatever_order_atte
         getattr(fold(attempts), count) for count in ("tool_calls_count", "tool_calls_rejected_count")
     )
     assert fold(attempts) == fold(reversed(attempts))
+    assert [(False, 2)] == [(use.was_rejected, use.attempt_count) for use in fold(attempts).tool_calls]
 
 
 def test_orchestration_time_is_the_union_of_intervals_summed_over_epochs() -> None:

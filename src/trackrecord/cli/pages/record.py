@@ -12,6 +12,7 @@ from trackrecord.cli.answer import answer_text, one_line
 from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import GAP, Look, joined, pad, paragraph, spread, wrapped
 from trackrecord.cli.pages import logs as read
+from trackrecord.cli.pages.adjustments import adjustment_lines
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.pages.memory import feedback_lines
 from trackrecord.cli.pages.models import model_lines
@@ -38,6 +39,7 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
         feedback_lines(run.feedback, look, now),
         use_lines(run, look),
+        adjustment_lines(run, look),
         _workflow(run, look),
         model_lines(run.spans, look),
         tool_lines(run.logs, run.spans, look),

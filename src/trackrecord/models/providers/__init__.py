@@ -23,7 +23,12 @@ _SDK_MODULES: Final = {"openai": "openai", "anthropic": "anthropic", "google": "
 
 
 def provider_model(
-    name: str, *, environment: Mapping[str, str] | None = None, stream: bool = False, idle_s: float | None = None
+    name: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    stream: bool = False,
+    idle_s: float | None = None,
+    reads_on: bool = False,
 ) -> RealModel:
     """The model of a name like `openai-chat:gpt-5-mini`; nothing is sent yet.
 
@@ -32,6 +37,7 @@ def provider_model(
         environment: where keys, addresses and proxies are read; None reads the process's own.
         stream: whether replies are streamed; the reply is the same, with the time to its first token.
         idle_s: longest silence within a reply that has begun; None takes the built-in 60 s.
+        reads_on: whether the reply of a cancelled call is read to its end, for what it used.
 
     Raises:
         UnknownModel: there is no such provider, its package is missing, or a variable it needs.
@@ -58,6 +64,7 @@ def provider_model(
         hint=f"check {' or '.join(about.keys)}" if about else "check its key",
         is_streamed=stream,
         idle_s=DEFAULT_IDLE_S if idle_s is None else idle_s,
+        reads_on=reads_on,
     )
 
 

@@ -25,7 +25,7 @@ from trackrecord.models.messages import ModelCallFailed
 from trackrecord.models.providers.wire import Exchange
 from trackrecord.record.usage import UNKNOWN, Usage
 
-MAX_REASON_CHARACTERS: Final = 500
+MAX_REASON_CHARACTERS: Final = 65_536  # the run cuts it shorter, after it has taken its secrets out of the whole
 _PASSING: Final = frozenset({408, 425, 429})
 _CONNECTION_WORDS: Final = ("Timeout", "ConnectError", "ReadError", "WriteError", "ProtocolError", "Connection", "SSL")
 

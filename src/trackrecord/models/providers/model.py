@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import ModelRequestParameters
@@ -19,7 +19,7 @@ from trackrecord.models.messages import ModelCallFailed, ModelReply, ModelReques
 from trackrecord.models.providers.failures import failure_of
 from trackrecord.models.providers.figures import Dialect, usage_of
 from trackrecord.models.providers.links import Link
-from trackrecord.models.providers.replies import reply_of, says_why
+from trackrecord.models.providers.replies import reply_of, said_so_far, says_why
 from trackrecord.models.providers.requests import messages_of, parameters_of, settings_of
 from trackrecord.models.providers.unwatched import usage_reported
 from trackrecord.models.providers.wire import CURRENT, Exchange
@@ -27,6 +27,7 @@ from trackrecord.record.redact import Redactor
 from trackrecord.record.usage import UNKNOWN, Usage
 
 DEFAULT_IDLE_S: Final = 60.0
+MAX_PARTIAL_CHARACTERS: Final = 65_536
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -41,6 +42,7 @@ class RealModel:
         hint: what to do when the key is refused.
         is_streamed: whether replies are streamed.
         idle_s: longest silence within a reply that has begun.
+        reads_on: whether a whole reply whose call was cancelled is read to its end all the same, for what it used.
     """
 
     provider: str
@@ -51,6 +53,8 @@ class RealModel:
     hint: str
     is_streamed: bool = False
     idle_s: float = DEFAULT_IDLE_S
+    reads_on: bool = False
+    tells_midway: ClassVar[bool] = True
     _link: Link | None = field(default=None, init=False)
     _takes_temperature: bool = field(default=True, init=False)
     _tools: tuple[Sequence[ToolSpec], ModelRequestParameters] | None = field(default=None, init=False)
@@ -66,7 +70,22 @@ class RealModel:
         Raises:
             ModelCallFailed: no usable reply, with what the provider said it used.
         """
+        midway = request.midway
+        if midway is None or self.is_streamed or not self.reads_on:
+            return await self._answered(request)
+        # a stream that nobody reads is not written; a reply that comes in one piece is made and charged either way
+        reading = asyncio.get_running_loop().create_task(self._answered(request))
+        reading.add_done_callback(_look_away)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            midway.reading = reading
+            raise
+
+    async def _answered(self, request: ModelRequest) -> ModelReply:
         exchange = None if self.dialect is None else Exchange(dialect=self.dialect, idle_s=self.idle_s)
+        if exchange is not None and request.midway is not None:
+            request.midway.usage = lambda: usage_of(exchange.dialect, exchange.usage, is_final=exchange.is_over)
         token = CURRENT.set(exchange)
         try:
             return await self._ask(request, exchange)
@@ -88,6 +107,8 @@ class RealModel:
         started, first_us = ticks_us(), None
         if self.is_streamed:
             async with model.request_stream(messages, settings, parameters) as stream:
+                if request.midway is not None:
+                    request.midway.partial = lambda: said_so_far(stream.get(), MAX_PARTIAL_CHARACTERS)
                 async for _event in stream:
                     if first_us is None:
                         first_us = ticks_us() - started
@@ -132,6 +153,12 @@ class RealModel:
         if known is None or known[0] is not tools:  # a conversation hands over the same tuple every turn
             known = self._tools = (tools, parameters_of(tools))
         return known[1]
+
+
+def _look_away(reading: asyncio.Task[ModelReply]) -> None:
+    """A reply that nobody waits for may fail without a word."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _used(response: ModelResponse, exchange: Exchange | None, *, is_final: bool) -> Usage:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final, cast
 
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 
-from trackrecord.canonical import Json
+from trackrecord.canonical import Json, dumps, loads_unique
 from trackrecord.models.messages import ModelCallFailed, ModelReply, ToolRequest
 from trackrecord.record.usage import Usage
 
@@ -56,6 +55,24 @@ def says_why(response: ModelResponse) -> bool:
     return response.finish_reason == "content_filter" or bool((response.provider_details or {}).get("finish_reason"))
 
 
+def said_so_far(response: ModelResponse, most: int) -> Json:
+    """What there is of a reply that was cut: its text, and calls with their arguments as they were written, unread.
+
+    At most so many characters of each; None when nothing was said yet.
+    """
+    text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
+    calls: list[Json] = [
+        {"name": part.tool_name, "arguments": _as_written(part.args)[:most]}
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    return {"text": text[:most], "tool_requests": calls} if text or calls else None
+
+
+def _as_written(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else "" if arguments is None else dumps(arguments)
+
+
 def _requests(response: ModelResponse, turn: int) -> tuple[ToolRequest, ...]:
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     return tuple(
@@ -77,10 +94,10 @@ def _arguments(written: object) -> Json:
     if not isinstance(written, str):
         return cast("Json", written)
     try:
-        value: object = json.loads(written)
-    except (ValueError, RecursionError):
+        value = loads_unique(written)
+    except ValueError:
         return written
-    return cast("Json", value) if isinstance(value, dict) else written
+    return value if isinstance(value, dict) else written
 
 
 def _finish(response: ModelResponse) -> str | None:

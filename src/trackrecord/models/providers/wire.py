@@ -57,6 +57,11 @@ class Exchange:
     has_ended: bool = False
     failure: ModelCallFailed | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the answer has come to its end, so that its figures are the last word."""
+        return self.has_ended or not self.is_stream
+
     def fail(self, reason: str, *, code: str = "provider_bad_response", is_transient: bool = False) -> ModelCallFailed:
         """Keep what is wrong with the answer, and give the error to raise."""
         self.failure = ModelCallFailed(reason, code=code, is_transient=is_transient, status=self.status)

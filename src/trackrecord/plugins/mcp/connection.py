@@ -133,7 +133,7 @@ class Connection:
                     f"the MCP server {self.server.name!r} is not what was approved: "
                     f"{'; '.join(one.in_words() for one in changed[:5])}{' and more' if changed[5:] else ''}. "
                     f"Look with `trackrecord mcp check {self.server.name}`, then approve it anew",
-                    is_refused=True,
+                    was_refused=True,
                 )
         return session
 

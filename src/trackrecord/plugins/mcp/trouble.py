@@ -40,5 +40,5 @@ def unsent(failure: ToolCallFailed) -> ToolCallFailed:
         was_sent=False,
         retry_after_s=failure.retry_after_s,
         cause=failure.cause,
-        is_refused=failure.is_refused,
+        was_refused=failure.was_refused,
     )

@@ -56,7 +56,7 @@ def outgoing(method: str, call: Invocation, places: Mapping[str, Sequence[str]])
         _check(given, is_secret=False)
         _check(secrets, is_secret=True)
     except OutboundRefused as error:
-        raise ToolCallFailed(f"the request was refused: {error}", was_sent=False) from None
+        raise ToolCallFailed(f"the request was refused: {error}", was_refused=True) from None
     request = Outgoing(
         method=method,
         url=url,

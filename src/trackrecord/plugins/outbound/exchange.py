@@ -153,7 +153,9 @@ class _Progress:
 
     def refused(self, error: OutboundRefused) -> ToolCallFailed:
         """Policy said no."""
-        return self.failed(f"was refused: {error}")
+        failure = self.failed(f"was refused: {error}")
+        failure.was_refused = not self.was_sent  # a redirect that is not followed is an answer to a call that was made
+        return failure
 
 
 def _not_connected(error: Exception, progress: _Progress) -> ToolCallFailed:

@@ -19,7 +19,7 @@ from trackrecord.record.redact import redactor
 
 KEPT_HEADERS: Final = ("content-type", "etag", "last-modified", "link", "location", "retry-after")
 _MOST_OF_A_HEADER: Final = 2_000
-_MOST_OF_A_REASON: Final = 300
+_MOST_OF_A_REASON: Final = 4_000  # the run cuts it shorter, after it has taken its secrets out of the whole
 _PASSING: Final = frozenset({408, 429})
 _UTF8: Final = "utf-8"
 # others could make decoding itself a burden (`idna`) or give something else than text

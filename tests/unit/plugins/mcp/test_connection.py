@@ -124,7 +124,7 @@ async def test_a_notice_of_change_is_heeded(tmp_path: Path) -> None:
     (at.folder / "tools.json").write_text(json.dumps(raw.rugged()))
     with pytest.raises(ToolCallFailed, match="changed its description") as refused:
         await called(plugin, "find_order", number=1)
-    assert (True, False) == (refused.value.is_refused, refused.value.was_sent)
+    assert (True, False) == (refused.value.was_refused, refused.value.was_sent)
     await plugin.connection.close()
 
 
