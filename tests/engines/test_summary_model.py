@@ -305,7 +305,7 @@ async def test_no_secret_passes_through_it(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "runs.db"
     sums = Told("sums", lambda _: f"The password is {SECRET}, says the desk.")
     works = Told("works", lambda _: f"It is {SECRET} for room 12.")
-    given = {"payloads": {"inputs": policy, "outputs": policy}, "prompt": f"Read them with {SECRET}."}
+    given = {"payloads": {"inputs": policy, "outputs": policy}, "prompt": "Read them."}
     async with opened(path, sums, works) as tr:
         run = await tr.run(agent("agentkit", **given), {"key": SECRET, "file": "tickets.csv"})
     asked = "".join(message.text for message in sums.asked[0].messages)

@@ -49,6 +49,8 @@ LIMITS: Final[Meanings] = {
 MEMORY: Final[Meanings] = {
     "enabled": "false neither recalls nor summarises.",
     "token_budget": "Most tokens of memory put in front of a model.",
+    "remember": "Whether models of AgentKit and of agent steps are given the tool `memory__remember`.",
+    "summary_model": "Model that sums runs up for later ones, `provider:name`; `rule` for none.",
 }
 PAYLOADS: Final[Meanings] = {
     "inputs": "Of the run's inputs.",

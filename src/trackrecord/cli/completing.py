@@ -313,7 +313,10 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "stats": (_agents,),
     "intensity": (_agents,),
     "secrets": (_of("set", "list", "rotate", "delete"), _secrets),
+    "feedback": (_runs, _of("good", "bad"), _nothing),
+    "memory": (_of("list", "show", "add", "pin", "unpin", "forget", "erase", "prune", "consolidate"), _nothing),
     "schema": (_of("agent", "script", "record"),),
+    "mcp": (_of("list", "approve", "check"), _nothing),
     "parity": (_compared,),
 }
 VALUES: Final[Mapping[str, Source]] = {
@@ -331,4 +334,11 @@ VALUES: Final[Mapping[str, Source]] = {
     "--limit": _nothing,
     "-n": _nothing,
     "--template": _templates,
+    "--html": _files,
+    "--junit": _files,
+    "--file": _files,
+    "--kind": _of("summary", "fact", "pattern"),
+    "--user": _nothing,
+    "--run": _runs,
+    "--importance": _of(*map(str, range(1, 11))),
 }

@@ -85,7 +85,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
     ),
-    "Keep secrets": (
+    "Set it up": (
         Command(
             name="secrets",
             summary="set, list, rotate and delete the secrets that plugins are given",
@@ -95,15 +95,6 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
                 "trackrecord secrets rotate < new.key",
             ),
         ),
-    ),
-    "Use MCP servers": (
-        Command(
-            name="mcp",
-            summary="list, approve and check the tools of MCP servers",
-            examples=("trackrecord mcp list", "trackrecord mcp approve crm", "trackrecord mcp check"),
-        ),
-    ),
-    "Set it up": (
         Command(
             name="config",
             summary="show every setting, its value, and where it comes from",
@@ -113,6 +104,11 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             name="schema",
             summary="print a JSON Schema: of agent files, scripts or records",
             examples=("trackrecord schema > agent.schema.json", "trackrecord schema record"),
+        ),
+        Command(
+            name="mcp",
+            summary="list, approve and check the tools of MCP servers",
+            examples=("trackrecord mcp list", "trackrecord mcp approve crm", "trackrecord mcp check"),
         ),
     ),
     "Prove it": (
