@@ -116,7 +116,7 @@ class ModelRequest:
 
     def at(self, path: str, attempt: int, midway: Midway | None = None) -> ModelRequest:
         """The same request, made at this place for the `attempt`-th time."""
-        if attempt == self.attempt and path == self.path:
+        if midway is None and attempt == self.attempt and path == self.path:
             return self
         return new_model_request(
             model=self.model,
