@@ -114,6 +114,14 @@ class Started:
         self._live, self._work = live, asyncio.current_task()
         live.cancel_code = self.cancel_code
 
+    async def detach(self) -> None:
+        """Let go of the task: its work is done, and whoever wants it cancelled from here on comes too late."""
+        task, self._work = self._work, None
+        while task is not None and task.cancelling():
+            with suppress(asyncio.CancelledError):  # one that was asked for at the very last comes now
+                await asyncio.sleep(0)
+            task.uncancel()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
@@ -194,8 +202,8 @@ class Runner:
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         around = self._surroundings(admitted, live)
         try:
-            work = self._work(admitted, around, started)
-            ending, told = await asyncio.get_running_loop().create_task(work)
+            ending, told = await self._work(admitted, around, started)
+            await started.detach()
         except Conflict:
             self._follow(live, is_lost=True)
             await self.store.release(begun)

@@ -410,7 +410,7 @@ def standing_still(path: Path, *given: str) -> subprocess.Popen[str]:
     for line in child.stdout:
         if line == "started kit.wait\n":
             break
-    time.sleep(0.1)
+    time.sleep(0.17)  # between two flushes: one that stops inside a transaction keeps everybody out
     child.send_signal(signal.SIGSTOP)
     return child
 

@@ -94,9 +94,9 @@ def _configure(connection: Connection, synchronous: Synchronous, is_reader: bool
     # Speed: 8 MiB of pages stay in memory. No mmap: an I/O error would be a signal instead of an error.
     execute("PRAGMA cache_size = -8192")
     execute("PRAGMA mmap_size = 0")
-    # The log is copied back by a thread of its own (`wal`); from 32 MiB on, a commit that finds most of it done does
-    # the rest, so that the log can begin anew, and the space is given back afterwards.
-    execute("PRAGMA wal_autocheckpoint = 8000")
+    # The log is copied back by a thread of its own (`wal`); where that does not keep up, or nobody runs one, a commit
+    # that finds 64 MiB of log does it, and the space is given back afterwards.
+    execute("PRAGMA wal_autocheckpoint = 16000")
     execute("PRAGMA journal_size_limit = 67108864")
     if is_reader:
         execute("PRAGMA query_only = ON")

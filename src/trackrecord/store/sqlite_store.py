@@ -51,10 +51,11 @@ class SqliteStore:
         self.durability: Durability = durability
         self._settings = settings
         self._notebook = Notebook(settings)
-        self._wal = WalKeeper(lambda: connect(path))
+        turn = Lock()
+        self._wal = WalKeeper(lambda: connect(path), turn)
         self._leases = Leases()
         self._writer = Writer(
-            connection, path, due=self._leases.due, notebook=self._notebook, committed=self._wal.committed
+            connection, path, due=self._leases.due, notebook=self._notebook, committed=self._wal.committed, turn=turn
         )
         door = Lock()  # one thread at a time reads: several event loops may share the store
         self._memory = SqliteMemories(reader, self._writer, door)

@@ -1,7 +1,8 @@
 """The write-ahead log is copied back into the database beside the writer, so that no commit waits for it.
 
 A thread of its own with a connection of its own. Copying syncs the log and the database and takes tens of milliseconds;
-left to the writer, every hundredth run would pay for the others. Must never hold a lock that a commit needs.
+left to the writer, every hundredth run would pay for the others. Must never keep a commit waiting while it copies more
+than what was committed during a copy.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ WORTH_PAGES: Final = 1_000  # 4 MiB: what is copied at once, so that pages writt
 class WalKeeper:
     """Copies what committed transactions have left in the log; its thread starts with the first need."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        """Nothing is done yet; `connect` gives a connection of its own when there is."""
+    def __init__(self, connect: Callable[[], Connection], turn: threading.Lock) -> None:
+        """Nothing is done yet; `connect` gives a connection of its own, and who holds `turn` may write."""
         self._connect = connect
+        self._turn = turn
         self._commits = 0
         self._wanted = threading.Event()
         self._is_closed = False
@@ -51,15 +53,17 @@ class WalKeeper:
         try:
             while self._wanted.wait() and not self._is_closed:
                 self._wanted.clear()
-                _copy(connection)
+                self._copy(connection)
         finally:
             connection.close()
 
-
-def _copy(connection: Connection) -> None:
-    try:
-        _, in_log, copied = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
-        if in_log - copied >= WORTH_PAGES:
+    def _copy(self, connection: Connection) -> None:
+        try:
+            _, in_log, copied = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone()
+            if in_log - copied < WORTH_PAGES:
+                return
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    except Error:
-        return  # a full or failing disk: whatever could not be copied stays in the log, and the next commit says so
+            with self._turn:  # the few pages that came meanwhile: only a log that is copied whole begins anew
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except Error:
+            return  # a full or failing disk: whatever could not be copied stays in the log, and the next commit says so

@@ -118,15 +118,16 @@ class Writer:
         due: Due,
         notebook: Notebook,
         committed: Callable[[], None],
+        turn: threading.Lock,
     ) -> None:
-        """Start the thread; the connection is the writer's from now on."""
+        """Start the thread; the connection is the writer's from now on, and is used by who holds `turn`."""
         self._connection = connection
         self._path = path
         self._due = due
         self._notebook = notebook
         self._committed = committed
         self._queue: SimpleQueue[Unit | None] = SimpleQueue()
-        self._turn = threading.Lock()  # who holds it may use the connection
+        self._turn = turn
         self._gate = threading.Lock()  # between submit and close: nothing may enter behind the last unit
         self._is_closed = False
         self._may_sleep = False
