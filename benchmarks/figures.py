@@ -52,7 +52,7 @@ class Effort:
 
     warm_runs: int = 120
     loop_rounds: int = 15
-    loop_runs: int = 10
+    loop_runs: int = 40
     crowd_rounds: int = 3
     crowd_runs: int = 1_000
     step_rounds: int = 15

@@ -57,10 +57,9 @@ def new_id() -> str:
     ns = time.time_ns()
     ms, rest = divmod(ns, 1_000_000)
     sub_ms = rest * 4096 // 1_000_000
-    random = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
-    value = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | sub_ms << 64 | 0b10 << 62 | random
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    random = int.from_bytes(os.urandom(8), "big")
+    variant, node = 0x8000 | random >> 50, random & 0xFFFF_FFFF_FFFF
+    return f"{ms >> 16 & 0xFFFF_FFFF:08x}-{ms & 0xFFFF:04x}-{0x7000 | sub_ms:04x}-{variant:04x}-{node:012x}"
 
 
 def is_id(text: str) -> bool:

@@ -9,6 +9,7 @@ Scores are whole thousandths: rounded once at the end, so that the same sums giv
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final, Literal
 
 from trackrecord.record.intensity_row import (
@@ -174,6 +175,7 @@ class IntensityScore:
 
 
 SCORE_COLUMNS: Final = tuple(field.name for field in fields(IntensityScore))
+_scores_of = attrgetter(*SCORE_COLUMNS)
 COLUMNS: Final = ROW_COLUMNS + SCORE_COLUMNS
 TEXT_COLUMNS: Final = ROW_TEXT_COLUMNS | {"intensity_class", "growth_alert", "rule"}
 NULLABLE_COLUMNS: Final = ROW_NULLABLE_COLUMNS | {name for name in SCORE_COLUMNS if "complexity" in name}
@@ -181,7 +183,7 @@ NULLABLE_COLUMNS: Final = ROW_NULLABLE_COLUMNS | {name for name in SCORE_COLUMNS
 
 def score_columns(score: IntensityScore) -> dict[str, int | str | None]:
     """The cached score by column; None in a part means that the part was left out."""
-    return {name: getattr(score, name) for name in SCORE_COLUMNS}
+    return dict(zip(SCORE_COLUMNS, _scores_of(score), strict=True))
 
 
 # One part of the score: its points, None when left out, and the share of its weight that is known.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Final, cast
 
 from trackrecord.canonical import encode_clean
@@ -229,9 +230,12 @@ def _recent(recent: tuple[tuple[int, int], ...], agent_seq: int, tokens: int | N
     return tuple(sorted((*recent, (agent_seq, tokens)))[-RECENT_RUNS:])
 
 
+_numbers_of = attrgetter(*_NUMBER_COLUMNS)
+
+
 def to_columns(row: IntensityRow) -> dict[str, int | str | None]:
     """The row by column: numbers as they are, sets and recent runs as canonical JSON lists."""
-    columns: dict[str, int | str | None] = {name: getattr(row, name) for name in _NUMBER_COLUMNS}
+    columns: dict[str, int | str | None] = dict(zip(_NUMBER_COLUMNS, _numbers_of(row), strict=True))
     columns["plugins_ever"] = encode_clean(list(row.plugins_ever))
     columns["memory_types_ever"] = encode_clean(list(row.memory_types_ever))
     columns["recent_output_tokens"] = encode_clean([list(pair) for pair in row.recent_output_tokens])

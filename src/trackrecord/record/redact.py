@@ -61,6 +61,11 @@ class Redactor:
     _needles: tuple[str, ...] = field(default=(), repr=False)
     _spellings: frozenset[str] = field(default=frozenset(), repr=False)
 
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether there is no known secret to be taken out."""
+        return self._pattern is None
+
     def also(self, secrets: Iterable[str]) -> Redactor:
         """A redactor for these secrets too; the very same one when it knows them all."""
         new = _spellings(secrets) - self._spellings

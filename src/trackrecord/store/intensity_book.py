@@ -8,7 +8,8 @@ tell, for nothing between them is ever visible. Must never outlive a rollback, o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from trackrecord import clock
 from trackrecord.record import intensity
@@ -17,6 +18,7 @@ from trackrecord.store import failpoints, statements
 from trackrecord.store.driver import Connection
 
 MAX_KNOWN: Final = 1000
+_figures: Final[itemgetter[Any]] = itemgetter(*statements.INTENSITY_FIGURES)
 
 Key = tuple[str, str]
 
@@ -65,8 +67,7 @@ class IntensityBook:
             now = clock.stamp(clock.now())
             score = intensity.score(sums.row, design, self._settings)
             columns = intensity.to_columns(sums.row) | intensity.score_columns(score)
-            figures = [columns[name] for name in statements.INTENSITY_FIGURES]
-            connection.execute(statements.SAVE_INTENSITY, (*key, sums.sequence, *figures, now))
+            connection.execute(statements.SAVE_INTENSITY, (*key, sums.sequence, *_figures(columns), now))
             failpoints.reach("finish.agent_intensity_metrics")
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
