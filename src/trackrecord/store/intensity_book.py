@@ -7,9 +7,10 @@ tell, for nothing between them is ever visible. Must never outlive a rollback, o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final, cast
 
 from trackrecord import clock
 from trackrecord.record import intensity
@@ -18,7 +19,7 @@ from trackrecord.store import failpoints, statements
 from trackrecord.store.driver import Connection
 
 MAX_KNOWN: Final = 1000
-_figures: Final[itemgetter[Any]] = itemgetter(*statements.INTENSITY_FIGURES)
+_figures = cast("Callable[[object], tuple[int | str | None, ...]]", itemgetter(*statements.INTENSITY_FIGURES))
 
 Key = tuple[str, str]
 
