@@ -45,6 +45,7 @@ from trackrecord.record.redact import Redactor
 from trackrecord.record.spans import Span
 from trackrecord.store.filing import accepted, finished
 from trackrecord.store.protocol import Begun, Durability, Store
+from trackrecord.undisturbed import undisturbed
 from trackrecord.workflow.effects import places
 from trackrecord.workflow.steps import LlmBody
 
@@ -198,7 +199,7 @@ class Runner:
     async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
         """Steps 2 to 9."""
         origin = self._origin(admitted, started.run_id)
-        begun = await self._begun(admitted, origin)
+        begun = await self._begun(admitted, origin, started)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         around = self._surroundings(admitted, live)
         try:
@@ -224,7 +225,7 @@ class Runner:
         if self.late is not None and (live.late or is_lost):
             self.late.follow(live, is_lost=is_lost)
 
-    async def _begun(self, admitted: Admitted, origin: Origin) -> Begun:
+    async def _begun(self, admitted: Admitted, origin: Origin, started: Started) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
 
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
@@ -234,7 +235,10 @@ class Runner:
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
-        _, begun = await asyncio.gather(accepting, beginning, return_exceptions=True)
+        both = asyncio.gather(accepting, beginning, return_exceptions=True)
+        (_, begun), was_cancelled = await undisturbed(both)  # else it would be begun with nobody to carry it
+        if was_cancelled:
+            started.cancel("signal")
         await accepting  # what kept it from being accepted comes before what that led to
         if isinstance(begun, BaseException):
             raise begun
@@ -267,6 +271,8 @@ class Runner:
                 error_message=live.error_text(cause.message),
                 error_path=cause.path or None,
             )
+        finally:  # one that is over can neither be stopped nor go on
+            live.deadline, live.timeout = None if live.timeout is None else live.timeout.when(), None
         return Ending(status="completed", output=_scrubbed(clean(output), live.redactor))
 
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
@@ -373,10 +379,12 @@ class Runner:
 def _check_holds_no_secret(agent: Agent, known: Redactor) -> None:
     """A definition is stored as it is, and its version is its hash: no mask could be put into it.
 
+    A secret that is one plain word is not looked for: it would refuse whoever writes that word.
+
     Raises:
         BadAgent: it holds the value of a secret.
     """
-    if any(known.exact(text) != text for text in (agent.definition, agent.name, agent.description)):
+    if any(known.holds_a_key(text) for text in (agent.definition, agent.name, agent.description)):
         raise BadAgent(
             f"the definition of {known.text(agent.name)!r} holds the value of a secret of this process",
             cure="Take it out: name the handle of a stored secret (`trackrecord secrets set`), or give it as an input.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -126,15 +127,20 @@ class Trackrecord:
 
     async def close(self) -> None:
         """Cancel and record what is under way, then let go of the database."""
-        if self._sweep is not None:
-            await self._sweep.stop()
-        if self._runner is not None:
-            await self._runner.stop()
-        store, self._store, self._runner, self._sweep = self._store, None, None, None
-        await self.mcp.close()
-        await self._models.close()
-        if store is not None:
-            await store.close()
+        store, runner, sweep = self._store, self._runner, self._sweep
+        async with AsyncExitStack() as last_first:  # whatever one of them raises, the others are closed as well
+            if store is not None:
+                last_first.push_async_callback(self._closed, store)
+            last_first.push_async_callback(self._models.close)
+            last_first.push_async_callback(self.mcp.close)
+            if runner is not None:
+                last_first.push_async_callback(runner.stop)
+            if sweep is not None:
+                last_first.push_async_callback(sweep.stop)
+
+    async def _closed(self, store: SqliteStore) -> None:
+        self._store = self._runner = self._sweep = None
+        await store.close()
 
     async def __aenter__(self) -> Self:
         """Open."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -69,12 +68,21 @@ def _move(draft: Path, path: Path, *, over: bool) -> None:
         try:
             os.link(draft, path)  # unlike a rename, refuses to replace
         except PermissionError:  # a file system without links
-            with path.open("x", encoding="utf-8") as file, suppress(OSError):
-                file.write(draft.read_text(encoding="utf-8"))
+            _write_new(path, draft.read_text(encoding="utf-8"))
     except FileExistsError:
         raise taken(path) from None
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _unwritable(path: Path, error: OSError) -> BadInput:

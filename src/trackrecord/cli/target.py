@@ -85,12 +85,18 @@ def target(option: str, text: str) -> Target:
         return Target(option=option, path=None)
     if not text or "\0" in text:
         raise BadInput(f"{option} {text!r} is no name of a file", cure="Name a file, or - for standard output.")
-    path = Path(os.path.realpath(text))
     try:
+        path = _place(Path(text))
         _try(option, text, path)
     except OSError as error:
         raise _refused(option, text, error.strerror or str(error)) from error
     return Target(option=option, path=path)
+
+
+def _place(path: Path) -> Path:
+    """Where it is, links followed; a pipe or a terminal has no place but its name."""
+    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    return path if is_special else Path(os.path.realpath(path))
 
 
 def _try(option: str, text: str, path: Path) -> None:

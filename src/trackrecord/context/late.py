@@ -7,7 +7,7 @@ the record; whoever lost a run to another process hands in what it had used, too
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from trackrecord.context.live_run import LiveRun
@@ -16,6 +16,7 @@ from trackrecord.errors import TrackrecordError
 from trackrecord.models.messages import ModelCallFailed, ModelReply
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.pricing import price
+from trackrecord.record.spans import Span
 from trackrecord.record.usage import UNKNOWN, Usage, sensible
 
 TAKEN_OVER_S: Final = 10.0  # within a lease's time whoever took a lost run over has ended it
@@ -35,9 +36,10 @@ class Latecomers:
 
     def follow(self, live: LiveRun, *, is_lost: bool) -> None:
         """Wait in the background for what is late of a run that has ended; of a lost one, report what it used."""
-        works = [self._read(live, late) for late in live.late]
+        works = [self._read(live, late, is_lost=is_lost) for late in live.late]
         if is_lost:
-            works.append(self._report(live))
+            awaited = {(late.path, late.attempt) for late in live.late}
+            works.append(self._report(live, [one for one in live.used if (one.path, one.attempt) not in awaited]))
         for work in works:
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
@@ -51,21 +53,24 @@ class Latecomers:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _read(self, live: LiveRun, late: LateReply) -> None:
+    async def _read(self, live: LiveRun, late: LateReply, *, is_lost: bool) -> None:
+        usage, responded = UNKNOWN, None
         try:
             async with asyncio.timeout(self._patience_s):
                 usage, responded = await _used(late.reading)
         except (TimeoutError, asyncio.CancelledError):  # too late, or nobody has the time any more: unknown it stays
             late.reading.cancel()
-            return
         if usage.total_tokens is None:
+            if is_lost:  # what was known when it was given up is all there will be
+                place = (late.path, late.attempt)
+                await self._report(live, [one for one in live.used if (one.path, one.attempt) == place])
             return
         cost = price(late.provider, responded or late.model, usage, live.now).cost_nanos
         await self._kept(_late(live, late.path, late.attempt, usage, cost))
 
-    async def _report(self, live: LiveRun) -> None:
-        """Hand in every attempt of a run that another process has ended; what its record tells already adds nothing."""
-        for span in live.used:
+    async def _report(self, live: LiveRun, used: Sequence[Span]) -> None:
+        """Hand in attempts of a run that another process has ended; what its record tells already adds nothing."""
+        for span in used:
             if span.usage is not None and span.usage.total_tokens is not None:
                 await self._kept(_late(live, span.path, span.attempt, span.usage, span.cost_nanos))
 

@@ -55,6 +55,7 @@ class LiveRun:
         is_sync: whether durability is `sync`: markers are awaited before an effect leaves.
         stored: (path, attempt) of spans earlier epochs stored; writing one of them again is dropped.
         checkpoints: what earlier epochs left, by path.
+        timeout: the run's own, while its engine works; `deadline` is when it would have run out, once that is over.
         cancel_code: why the run is being cancelled, None while it is not.
         late: replies of cancelled calls that are still being read.
         used: spans of model attempts that told what they used, to be reported should the run turn out to be lost.
@@ -75,6 +76,7 @@ class LiveRun:
     began_us: int = field(default_factory=ticks_us)
     cancel_code: Literal["user", "signal"] | None = None
     timeout: asyncio.Timeout | None = None
+    deadline: float | None = None
     late: list[LateReply] = field(default_factory=list[LateReply])
     used: list[Span] = field(default_factory=list[Span])
     _working: int = 0
@@ -151,7 +153,7 @@ class LiveRun:
             self._settle_clock()
 
     def _settle_clock(self) -> None:
-        if self.timeout is None:
+        if self.timeout is None or self.timeout.expired():
             return
         is_idle = self._waiting > 0 and self._working == 0
         clock = asyncio.get_running_loop().time

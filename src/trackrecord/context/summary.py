@@ -37,7 +37,7 @@ async def told_by_model(around: Surroundings, inputs: Mapping[str, Json], ending
     if ending.status not in _TOLD or around.memory is None:
         return None
     request = _request(around, inputs, ending, model)
-    deadline = None if run.timeout is None else run.timeout.when()
+    deadline = run.deadline
     if not _is_within(around, request) or (deadline is not None and deadline <= asyncio.get_running_loop().time()):
         run.note(PATH, "too little is left of the run's limits for its summary model")
         return None

@@ -61,6 +61,10 @@ class Redactor:
     _needles: tuple[str, ...] = field(default=(), repr=False)
     _spellings: frozenset[str] = field(default=frozenset(), repr=False)
 
+    def holds_a_key(self, text: str) -> bool:
+        """Whether a known secret stands in the text, other than one that is a single word of letters."""
+        return any(needle in text for needle in self._needles if not needle.isalpha())
+
     @property
     def knows_nothing(self) -> bool:
         """Whether there is no known secret to be taken out."""

@@ -117,7 +117,8 @@ def _fold(connection: Connection, tenant_id: str, agent_id: str, user_id: str) -
     for row in (*old, *earlier):
         connection.execute(memory_statements.DELETE_MEMORY["run_memories"], (tenant_id, row.id))
     until = expires_at(_IMPORTANCE, newest.created_at)
-    content = (text, _IMPORTANCE, newest.created_at, until, sum(endings.values()) - 1)
+    is_pinned = int(any(row.is_apart for row in earlier))  # what a person wants kept is kept in what takes its place
+    content = (text, _IMPORTANCE, newest.created_at, until, sum(endings.values()) - 1, is_pinned)
     made = (tenant_id, clock.new_id(), agent_id, user_id, newest.run_id, *content)
     connection.execute(memory_statements.INSERT_FOLDED, made)
     return len(old)

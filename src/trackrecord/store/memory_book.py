@@ -238,7 +238,10 @@ class MemoryBook:
             for sql in memory_statements.ERASE.values()
         )
         if "run_id" in wanted:
-            memories += connection.execute(memory_statements.ERASE_FOLDED, (*bound, wanted["run_id"])).rowcount
+            others = {column: value for column, value in wanted.items() if column != "run_id"}
+            of_others = "".join(f" AND {column} = ?" for column in others)
+            values = (*bound, wanted["run_id"], *others.values())
+            memories += connection.execute(memory_statements.ERASE_FOLDED + of_others, values).rowcount
         of_run = "".join(f" AND run.{'id' if column == 'run_id' else column} = ?" for column in wanted)
         said = connection.execute(f"{memory_statements.ERASE_FEEDBACK}{of_run})", (*bound, *wanted.values())).rowcount
         done = Erased(memory_count=memories, feedback_count=said)

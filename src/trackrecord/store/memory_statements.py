@@ -80,7 +80,7 @@ WHERE tenant_id = ? AND agent_id = ? AND user_id = ? AND agent_seq <= ? GROUP BY
 """
 INSERT_FOLDED: Final = """
 INSERT INTO run_memories (tenant_id, id, agent_id, user_id, run_id, kind, text, importance, created_at, expires_at,
-    source, folded_count) VALUES (?, ?, ?, ?, ?, 'summary', ?, ?, ?, ?, 'folded', ?)
+    source, folded_count, is_pinned) VALUES (?, ?, ?, ?, ?, 'summary', ?, ?, ?, ?, 'folded', ?, ?)
 """
 
 SELECT_FEEDBACK: Final = """

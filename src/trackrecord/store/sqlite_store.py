@@ -30,6 +30,7 @@ from trackrecord.store.secrets import SqliteSecrets
 from trackrecord.store.sqlite import Synchronous, connect, open_database, store_error
 from trackrecord.store.wal import WalKeeper
 from trackrecord.store.writer import Unit, UnstorableError, Writer
+from trackrecord.undisturbed import undisturbed
 
 T = TypeVar("T")
 
@@ -96,7 +97,9 @@ class SqliteStore:
             connection.close()
             raise store_error(error, path) from error
         is_quick = synchronous == "NORMAL"
-        return cls(path, connection, reader, durability, intensity_settings or IntensitySettings(), is_quick, key)
+        return cls(
+            path.absolute(), connection, reader, durability, intensity_settings or IntensitySettings(), is_quick, key
+        )
 
     @property
     def memory(self) -> SqliteMemories:
@@ -158,7 +161,8 @@ class SqliteStore:
         When its content cannot be stored, the minimal record is, with those spans that can.
 
         Raises:
-            StoreError: not even that could be stored; the run stays as it was and may be finished again.
+            StoreError: not even that could be stored. The run stays as it was, and whoever sweeps ends it later; of one
+                that was launched and never stored there is nothing.
         """
         journal = self._leases.journal(run.begun)
         try:
@@ -170,7 +174,11 @@ class SqliteStore:
             self._leases.let_go(run.begun)
 
     async def _finish(self, finish: _Finish) -> bool:
-        return await self._submit("finish", finish.write, finish.settled)
+        future = self._submit("finish", finish.write, finish.settled)
+        if future.done():
+            return future.result()
+        is_stored, _ = await undisturbed(future)  # whoever cancels now comes too late, and the record must be whole
+        return is_stored
 
     async def prune_memories(self) -> int:
         """Delete the memories that have expired and that nobody pinned; how many. Costs nothing when there are none.
@@ -257,8 +265,10 @@ class SqliteStore:
         self._memory.close()
 
     def _end(self) -> None:
-        self._wal.close()
-        self._writer.close()
+        try:
+            self._wal.close()
+        finally:
+            self._writer.close()
 
     def _submit(
         self, name: str, write: Callable[[Connection], T], settled: Callable[[Unit], None] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from trackrecord.store.driver import Connection, Error
@@ -34,8 +35,7 @@ class WalKeeper:
         self._commits += 1
         if self._commits % LOOK_EVERY == 0:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, name="trackrecord-wal", daemon=True)
-                self._thread.start()
+                self._start()
             self._wanted.set()
 
     def close(self) -> None:
@@ -45,14 +45,23 @@ class WalKeeper:
         if self._thread is not None:
             self._thread.join()
 
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._keep, name="trackrecord-wal", daemon=True)
+        with suppress(RuntimeError):  # there may be no more threads: the commit stands, and the next wish tries again
+            thread.start()
+            self._thread = thread
+
     def _keep(self) -> None:
         try:
             connection = self._connect()
         except Error:
             return  # the writer's own copying, far behind ours, keeps the log from growing for ever
         try:
-            while self._wanted.wait() and not self._is_closed:
-                self._wanted.clear()
+            while True:
+                self._wanted.wait()
+                self._wanted.clear()  # before looking: what is wanted from here on, an end too, wakes it again
+                if self._is_closed:
+                    return
                 self._copy(connection)
         finally:
             connection.close()

@@ -316,8 +316,11 @@ class Writer:
 
     def _roll_back(self) -> None:
         self._notebook.forget()
-        if self._connection.in_transaction:  # a full disk has rolled back already, and a second time is an error
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:  # a full disk has rolled back already, and a second time is an error
+                self._connection.execute("ROLLBACK")
+        except driver.Error as error:  # nothing more may be written on top of what could not be taken back
+            self._broken = store_error(error, self._path)
 
     def _report(self, batch: list[Unit]) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[Unit]] = {}

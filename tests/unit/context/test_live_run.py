@@ -110,6 +110,9 @@ class Timer:
     def when(self) -> float | None:
         return self.deadline
 
+    def expired(self) -> bool:
+        return False
+
     def reschedule(self, deadline: float | None) -> None:
         self.deadline = deadline
         left = None if deadline is None else round(deadline - asyncio.get_running_loop().time())
