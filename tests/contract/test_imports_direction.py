@@ -47,6 +47,7 @@ POKES = [
     Poke("rooms", "config", "trackrecord.canonical"),
     Poke("rooms", "clock", "trackrecord.tenancy"),
     Poke("rooms", "sealed", "trackrecord.clock"),
+    Poke("rooms", "undisturbed", "trackrecord.clock"),
     Poke("rooms", "tenancy", "trackrecord.canonical"),
     Poke("rooms", "examples", "trackrecord.agent"),
     Poke("rooms", "json_schema", "trackrecord.workflow"),
