@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from benchmarks import table
 from benchmarks.figures import PARTS, QUICK, Effort, Report
@@ -17,7 +17,8 @@ def main() -> int:
     options = _options()
     effort = QUICK if options.quick else Effort()
     if options.rounds is not None:
-        effort = replace(effort, loop_rounds=options.rounds, crowd_rounds=options.rounds, step_rounds=options.rounds)
+        rounds = [field.name for field in fields(effort) if field.name.endswith("_rounds")]
+        effort = replace(effort, **dict.fromkeys(rounds, options.rounds))
     report, before = Report(), look()
     try:
         asyncio.run(_measure(report, options.only or list(PARTS), effort))

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +53,10 @@ class Contestant:
     def is_ours(self) -> bool:
         """Whether it keeps a record that can be checked."""
         return self.environment is None
+
+    def over(self, address: str) -> Contestant:
+        """The same with a real model, behind the provider at this address, instead of one in its own process."""
+        return replace(self, options={**self.options, "provider": address})
 
     @property
     def python(self) -> Path:
@@ -101,7 +105,7 @@ class Worker:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             cwd=ROOT,
-            env=_environment(),
+            env=environment(),
             limit=LONGEST_LINE,
         )
         place = Path(tempfile.mkdtemp(dir=folder))
@@ -154,7 +158,11 @@ class Worker:
         return lines[-1] if lines else "it said nothing"
 
 
-def _environment() -> dict[str, str]:
-    """This process's, without what would change the work: settings of ours, telemetry of theirs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACKRECORD_")}
+def environment() -> dict[str, str]:
+    """This process's, without what would change the work: settings of ours, telemetry of theirs, uncompiled modules."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TRACKRECORD_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return kept | _NO_TELEMETRY

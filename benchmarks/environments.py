@@ -36,6 +36,12 @@ def prepare(environment: str) -> None:
     ready.write_text(stamp)
 
 
+def locked(environment: str, package: str) -> str:
+    """The version of a package in the lock an environment is made from."""
+    requirements = (PEERS / f"{environment}.txt").read_text()
+    return next(line.split()[0].split("==")[1] for line in requirements.splitlines() if line.startswith(f"{package}=="))
+
+
 def _run(command: list[str], environment: str) -> None:
     # with this one set, packages are left uncompiled and the first sample would pay for it
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal
 
-from benchmarks import proof
+from benchmarks import proof, provider
+from benchmarks.commands import Command
 from benchmarks.contestants import (
     CACHE,
     LANGGRAPH,
@@ -36,7 +37,11 @@ Check = Callable[[Worker, Mapping[str, Any], Mapping[str, Any]], None]
 """Of a worker, a request and its answer; raises NotMeasured when the work was not done."""
 
 LOOP_PEERS: Final = (PYDANTIC_AI, OPENAI_AGENTS, LANGGRAPH)
+HTTP_PEERS: Final = (PYDANTIC_AI,)
 STEP_PEERS: Final = (LANGGRAPH, LANGGRAPH_SYNC)
+AT_ONCE: Final = 64
+LISTED: Final = 20
+"""Runs in the database that `trackrecord runs` lists: as many as it shows unless told otherwise."""
 SHORT: Final = 100
 MIDDLE: Final = 1_000
 LONG: Final = 10_000
@@ -55,12 +60,24 @@ class Effort:
     loop_runs: int = 40
     crowd_rounds: int = 3
     crowd_runs: int = 1_000
+    http_rounds: int = 15
+    http_runs: int = 10
     step_rounds: int = 15
     step_runs: int = 5
+    start_rounds: int = 15
 
 
 QUICK: Final = Effort(
-    warm_runs=3, loop_rounds=5, loop_runs=5, crowd_rounds=1, crowd_runs=200, step_rounds=5, step_runs=3
+    warm_runs=3,
+    loop_rounds=5,
+    loop_runs=5,
+    crowd_rounds=1,
+    crowd_runs=200,
+    http_rounds=3,
+    http_runs=5,
+    step_rounds=5,
+    step_runs=3,
+    start_rounds=5,
 )
 
 
@@ -176,6 +193,32 @@ async def crowd(report: Report, effort: Effort) -> None:
     report.figures.append(_against_fastest("peak memory per run of these", "KiB", grown, side, LOOP_PEERS, 1.0))
 
 
+async def http(report: Report, effort: Effort) -> None:
+    """Such a run with a real model, behind a provider over HTTP: one after another, and many at once."""
+    single, many = "ten-tool-call run over HTTP", f"{AT_ONCE} such runs over HTTP at once"
+    one_by_one, at_once = {"do": "loop", "runs": effort.http_runs}, {"do": "crowd", "runs": AT_ONCE}
+    of_single: Samples = {}
+    of_many: Samples = {}
+    with provider.started() as served:
+        sides = [ours("async", "NORMAL"), ours("sync", "FULL")]
+        reached = [side.over(served.address(side.name)) for side in (*sides, *HTTP_PEERS)]
+        check = _check_over_http(served)
+        # many at once in processes of their own: each request looks through all connections kept, ours and theirs
+        async with _workers(report, reached) as workers, _workers(report, reached) as apart:
+            await _warm(report, workers, one_by_one, check)
+            await _warm(report, apart, at_once, check)
+            for _ in _rounds(single, effort.http_rounds):
+                await _round(report, workers, one_by_one, check, of_single, 1e3)
+                await _round(report, apart, at_once, check, of_many, 1)
+    rates = {name: [AT_ONCE / each for each in values] for name, values in of_many.items()}
+    report.keep(single, "ms", of_single)
+    report.keep(many, "runs/s", rates)
+    for side, target in zip(sides, (1.0, None), strict=True):
+        how = f"recorded, {side.options['durability']}, {side.options['synchronous']}"
+        report.figures.append(_against_fastest(f"{single}, {how}", "ms", of_single, side, HTTP_PEERS, target))
+        report.figures.append(_against_fastest(f"{many}, {how}", "runs/s", rates, side, HTTP_PEERS, target))
+
+
 async def step(report: Report, effort: Effort) -> None:
     """A chain of pure steps, each taking the data of the one before it; ours recorded, LangGraph's not checkpointed."""
     short, long = f"pure step, {SHORT} in a chain", f"pure step, {LONG:,} in a chain"
@@ -202,20 +245,46 @@ async def step(report: Report, effort: Effort) -> None:
     report.figures.append(_growth(MIDDLE, of_middle.get(side.name, []), of_long.get(side.name, []), 1.2))
 
 
-PARTS: Final = {"loop": loop, "crowd": crowd, "step": step}
+async def start(report: Report, effort: Effort) -> None:
+    """Whole commands, from the start of their process to its end; modules compiled, files in the system's cache."""
+    what = "cold start"
+    samples: Samples = {}
+    with _folder() as folder:
+        database, listed = await _some_runs(report, folder)
+        helps = Command(words=("trackrecord", "--help"), says=("usage:", "verify"))
+        lists = Command(words=("trackrecord", "runs", "--db", f"sqlite:///{database}"), lists=listed)
+        theirs = Command(words=("dbos", "--help"), environment="dbos", says=("Usage:", "workflow"))
+        commands = [one for one in (helps, lists, theirs) if (one.says or one.lists) and _is_there(report, one)]
+        _start_each(report, commands, {})
+        for _ in _rounds(what, effort.start_rounds):
+            _start_each(report, commands, samples)
+    report.keep(what, "ms", samples)
+    for command in (helps, lists):
+        mine, other = samples.get(command.name, []), samples.get(theirs.name, [])
+        report.figures.append(_at_most(f"{what}, {command.name}", "ms", mine, other, theirs.name, 0.5))
+
+
+PARTS: Final = {"loop": loop, "crowd": crowd, "http": http, "step": step, "start": start}
 
 
 def _growth(steps: int, short: Sequence[float], long: Sequence[float], target: float) -> Figure:
-    what = f"time per step, {LONG:,} steps to {steps:,}"
-    if not short or not long:
-        return Figure(what=what, target=target, is_limit=True, reason="our side was not measured")
-    ratios = [after / before for before, after in zip(short, long, strict=False)]
+    return _at_most(f"time per step, {LONG:,} steps to {steps:,}", "us", long, short, f"ours at {steps:,}", target)
+
+
+def _at_most(
+    what: str, unit: Unit, mine: Sequence[float], theirs: Sequence[float], against: str, target: float
+) -> Figure:
+    """How much our side takes of what the other takes."""
+    if not mine or not theirs:
+        reason = f"{'the other' if mine else 'our'} side was not measured"
+        return Figure(what=what, target=target, is_limit=True, reason=reason)
+    ratios = [our / their for our, their in zip(mine, theirs, strict=False)]
     return Figure(
         what=what,
-        unit="us",
-        ours=median(long),
-        theirs=median(short),
-        against=f"ours at {steps:,}",
+        unit=unit,
+        ours=median(mine),
+        theirs=median(theirs),
+        against=against,
         ratio=median(ratios),
         low=min(ratios),
         high=max(ratios),
@@ -251,13 +320,20 @@ def _against_fastest(
     )
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Where databases lie; gone in the end."""
+    CACHE.mkdir(exist_ok=True)
+    # beside the project and not in the system's temporary folder, which may be memory: a commit must reach a disk
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="runs-") as folder:
+        yield Path(folder)
+
+
 @asynccontextmanager
 async def _workers(report: Report, contestants: Sequence[Contestant]) -> AsyncIterator[list[Worker]]:
     """The processes of those that can be started; the others are reported missing."""
-    CACHE.mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
-        # beside the project and not in the system's temporary folder, which may be memory: a commit must reach a disk
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=CACHE, prefix="runs-")))
+        folder = stack.enter_context(_folder())
         workers: list[Worker] = []
         for contestant in contestants:
             try:
@@ -271,6 +347,41 @@ async def _workers(report: Report, contestants: Sequence[Contestant]) -> AsyncIt
             workers.append(worker)
             report.versions.update(worker.versions)
         yield workers
+
+
+async def _some_runs(report: Report, folder: Path) -> tuple[Path, list[str]]:
+    """A database that nobody has open, and the ids of the runs in it; none when they could not be made."""
+    try:
+        worker = await Worker.started(ours("async", "NORMAL"), folder)
+        try:
+            answer = await worker.ask({"do": "loop", "runs": LISTED})
+        finally:
+            await worker.close()
+    except NotMeasured as missing:
+        report.miss(str(missing))
+        return folder, []
+    report.versions.update(worker.versions)
+    return worker.database, list(answer["proof"]["runs"])
+
+
+def _is_there(report: Report, command: Command) -> bool:
+    """Whether a command can be started; one that cannot is reported missing."""
+    try:
+        report.versions.update(command.prepare())
+    except NotMeasured as missing:
+        report.miss(str(missing))
+        return False
+    return True
+
+
+def _start_each(report: Report, commands: list[Command], samples: Samples) -> None:
+    """One start of each, in turn, in milliseconds. Who fails is reported and out from here on."""
+    for command in list(commands):
+        try:
+            samples.setdefault(command.name, []).append(command.seconds() * 1e3)
+        except NotMeasured as missing:
+            report.miss(str(missing))
+            commands.remove(command)
 
 
 async def _warm(report: Report, workers: list[Worker], request: Mapping[str, Any], check: Check) -> None:
@@ -303,6 +414,16 @@ def _check_loop(worker: Worker, request: Mapping[str, Any], answer: Mapping[str,
     proof.check_counts(worker.contestant.name, answer, expected)
     if worker.contestant.is_ours:
         proof.check_loops(worker.database, answer["proof"]["runs"])
+
+
+def _check_over_http(served: provider.Provider) -> Check:
+    """The replies are counted by the provider, not by who is measured: a request too many is seen as well."""
+
+    def check(worker: Worker, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        replies = {"replies": served.taken(worker.contestant.name)}
+        _check_loop(worker, request, {**answer, "counts": answer["counts"] | replies})
+
+    return check
 
 
 def _check_chain(worker: Worker, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""pydantic-ai: an Agent with a FunctionModel and one tool. Instrumentation is off unless asked for; it is not."""
+"""pydantic-ai: an Agent with one tool and a FunctionModel, or over HTTP its OpenAIChatModel, both as documented.
+
+Instrumentation is off unless asked for; it is not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage, UsageLimits
 
@@ -17,14 +21,12 @@ from benchmarks.workers.protocol import Contestant, serve
 class PydanticAi(Contestant):
     """One agent, made once; each run starts anew."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._agent = Agent(FunctionModel(self._reply), system_prompt=work.SYSTEM)
-        self._agent.tool_plain(self._look_up, name=work.TOOL_NAME, description=work.TOOL_TEXT)
-
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
         """Get ready."""
-        del options
+        address = options.get("provider")
+        model = FunctionModel(self._reply) if address is None else _over_http(address)
+        self._agent = Agent(model, system_prompt=work.SYSTEM)
+        self._agent.tool_plain(self._look_up, name=work.TOOL_NAME, description=work.TOOL_TEXT)
         return {"pydantic-ai": version("pydantic-ai-slim")}
 
     async def run(self) -> object:
@@ -48,6 +50,14 @@ class PydanticAi(Contestant):
             return ModelResponse(parts=[TextPart(work.ANSWER)], usage=usage)
         call = ToolCallPart(work.TOOL_NAME, {"item": turn}, tool_call_id=f"call_{turn}")
         return ModelResponse(parts=[call], usage=usage)
+
+
+def _over_http(address: str) -> Model[Any]:
+    """Its HTTP client is the one pydantic-ai makes, which keeps connections."""
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return OpenAIChatModel(work.MODEL, provider=OpenAIProvider(base_url=address, api_key="not-needed"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Trackrecord through its public API: AgentKit with a Python function as model, the Orchestrator, one SQLite file.
+"""Trackrecord through its public API: AgentKit with a function or a real model, the Orchestrator, one SQLite file.
 
 Every run is recorded in full with default policies; `run` returns once its terminal transaction is committed.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import trackrecord
@@ -30,6 +31,10 @@ class Ours(Contestant):
 
     async def open(self, options: dict[str, Any]) -> dict[str, str]:
         """Get ready."""
+        model = "bench:scripted"
+        if "provider" in options:
+            model = f"openai-chat:{work.MODEL}"
+            os.environ |= {"OPENAI_BASE_URL": options["provider"], "OPENAI_API_KEY": "not-needed"}
         plugin = FunctionPlugin(PLUGIN, description="Prices of items.")
         effect = options.get("effect", "read")
         plugin.action(name=work.TOOL_NAME, description=work.TOOL_TEXT, effect=effect)(self._look_up)
@@ -45,7 +50,7 @@ class Ours(Contestant):
                 "name": "bench loop",
                 "system_prompt": work.SYSTEM,
                 "prompt": work.PROMPT,
-                "model": "bench:scripted",
+                "model": model,
                 "plugins_required": [PLUGIN],
                 "limits": {"max_iterations": work.MODEL_REPLIES},
             }

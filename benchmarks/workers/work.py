@@ -12,6 +12,7 @@ MODEL_REPLIES: Final = TOOL_CALLS + 1
 INPUT_TOKENS: Final = 100
 OUTPUT_TOKENS: Final = 10
 
+MODEL: Final = "gpt-5-mini"  # over HTTP; a model with a price, which ours looks up
 TOOL_NAME: Final = "look_up"
 TOOL_TEXT: Final = "Look up the price of an item."
 SYSTEM: Final = "You look up prices."
