@@ -79,9 +79,8 @@ class Command:
             raise NotMeasured(f"{self.name}: {error}") from None
         seconds = time.perf_counter() - started
         if done.returncode:
-            raise NotMeasured(
-                f"{self.name} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
-            )
+            said = " ".join((done.stderr or done.stdout).split())
+            raise NotMeasured(f"{self.name} ended with {done.returncode}: {said[-300:]}")
         lacking = self._lacking(done.stdout)
         if lacking is not None:
             raise NotMeasured(f"{self.name} does not say {lacking!r}")

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -150,6 +151,7 @@ def _segment(caller: str) -> str:
 
 
 async def _serve() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the harness, which has more to say about it
     counts: Counter[bytes] = Counter()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(counts), HOST, 0, backlog=1024)
