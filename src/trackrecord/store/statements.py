@@ -392,7 +392,7 @@ SELECT account.user_id, account.balance, account.held,
     coalesce(sum(CASE WHEN source = 'outside' THEN amount WHEN target = 'outside' THEN -amount END), 0) AS granted
 FROM credit_accounts account
 LEFT JOIN credit_entries entry ON entry.tenant_id = account.tenant_id AND entry.user_id = account.user_id
-WHERE account.tenant_id = ?1 AND (?2 IS NULL OR account.user_id = ?2)
+WHERE account.tenant_id = ? AND account.user_id = coalesce(?, account.user_id)
 GROUP BY account.tenant_id, account.user_id ORDER BY account.user_id
 """
 INSERT_SECRET: Final = _insert("secrets", SECRET)

@@ -66,10 +66,10 @@ def upgrade() -> None:
         sa.Column("note", TEXT, nullable=True),
         sa.Column("created_at", STAMP, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="credit_entries_key"),
-        sa.CheckConstraint("amount >= 0", "credit_entries_counts"),
         sa.CheckConstraint(MOVES, "credit_entries_moves"),
         sa.CheckConstraint("run_id IS NOT NULL OR kind = 'grant' OR kind = 'adjust'", "credit_entries_run"),
         sa.ForeignKeyConstraint(["tenant_id", "user_id"], ["credit_accounts.tenant_id", "credit_accounts.user_id"]),
+        sa.CheckConstraint("amount >= 0", "credit_entries_counts"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
