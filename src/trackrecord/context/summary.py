@@ -70,7 +70,7 @@ def _request(around: Surroundings, inputs: Mapping[str, Json], ending: Ending, m
 
 
 def _is_within(around: Surroundings, request: ModelRequest) -> bool:
-    """Whether the call fits what is left of the run's tokens and of its held credits, its question estimated by characters."""
+    """Whether the call fits what is left of the run's tokens and held credits, its question estimated by characters."""
     characters = sum(len(message.text) for message in request.messages)
     wanted = -(-characters // CHARACTERS_PER_TOKEN) + (request.max_tokens or 0)
     run = around.run

@@ -98,8 +98,8 @@ def charge_late(connection: Connection, owner: Owner, before: int, after: int, n
         amount = min(after - before, _standing(connection, owner)[0])
         _correct(connection, owner, "balance", "charged", amount, now, LATE)
     elif before > after:
-        (charged,) = connection.execute(statements.SELECT_CHARGED, (owner.tenant_id, owner.run_id)).fetchone()
-        _correct(connection, owner, "charged", "balance", min(before - after, charged), now, LATE)
+        amount = min(before - after, _charged(connection, owner))
+        _correct(connection, owner, "charged", "balance", amount, now, LATE)
 
 
 def grant(connection: Connection, notebook: Notebook, owner: Owner, amount: int, note: str | None, actor: str) -> None:
@@ -139,12 +139,17 @@ def adjust(connection: Connection, owner: Owner, amount: int, note: str, actor: 
 
 
 def _check_refund(connection: Connection, owner: Owner, amount: int) -> None:
-    row = connection.execute(statements.SELECT_CHARGED, (owner.tenant_id, owner.run_id)).fetchone()
-    if not 0 < amount <= row[0]:
+    charged = _charged(connection, owner)
+    if not 0 < amount <= charged:
         raise BadInput(
-            f"{amount:,} credits cannot be given back: run {owner.run_id!r} was charged {row[0]:,}",
+            f"{amount:,} credits cannot be given back: run {owner.run_id!r} was charged {charged:,}",
             cure="Give back at most what it was charged.",
         )
+
+
+def _charged(connection: Connection, owner: Owner) -> int:
+    key = (owner.tenant_id, owner.run_id, owner.user_id)
+    return connection.execute(statements.SELECT_CHARGED, key).fetchone()[0]
 
 
 def _correct(

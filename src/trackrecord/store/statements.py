@@ -384,7 +384,7 @@ INSERT_CREDIT_ENTRY: Final = _insert("credit_entries", CREDIT_ENTRY)
 SELECT_CREDIT_HOLD: Final = "SELECT amount FROM credit_entries WHERE tenant_id = ? AND id = ?"
 SELECT_CHARGED: Final = """
 SELECT coalesce(sum(CASE WHEN target = 'charged' THEN amount WHEN source = 'charged' THEN -amount END), 0)
-FROM credit_entries WHERE tenant_id = ? AND run_id = ?
+FROM credit_entries WHERE tenant_id = ? AND run_id = ? AND user_id = ?
 """
 SELECT_CREDIT_SUMS: Final = """
 SELECT account.user_id, account.balance, account.held,
