@@ -59,7 +59,7 @@ def _check_budget(run: LiveRun, effect: Effect, most_nanos: int | None) -> None:
 
 def _credits_used_up(run: LiveRun, effect: Effect) -> BudgetExceeded:
     return BudgetExceeded(
-        f"the run has used {run.tally.known_tokens:,} tokens, all that the {run.held:,} credits it holds pay for",
+        f"the run has used {run.tally.known_tokens:,} tokens, all that its held credits ({run.held:,}) pay for",
         code="credits",
         cure="Grant the user more credits, or give the agent less to do.",
         path=effect.path,

@@ -101,7 +101,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=(
                 "trackrecord credits grant 500",
                 "trackrecord credits show",
-                'trackrecord credits refund 3 --run 019a8c3f-1a2b --note "wrong answer"',
+                "trackrecord credits refund 3 --run last --note wrong",
             ),
         ),
         Command(
