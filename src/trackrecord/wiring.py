@@ -197,7 +197,8 @@ class Trackrecord:
         """Begin a run and give a handle: `run_id`, `cancel()`, and `task` to await its end. Arguments as in `run`.
 
         Raises:
-            RequestError, Refused: it never became a run; nothing was spent.
+            RequestError, Refused: it never became a run; nothing was spent. InsufficientCredits comes from `task`:
+                credits are held in the transaction that stores the run.
         """
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         await self._ready(agent, self._opened_store())

@@ -475,3 +475,15 @@ async def test_tenants_and_users_have_accounts_of_their_own(tmp_path: Path) -> N
     seen = runs.look(path)
     assert [(LOCAL_TENANT, LOCAL_USER)] == seen.execute("SELECT tenant_id, user_id FROM credit_accounts").fetchall()
     seen.close()
+
+
+async def test_parity_charges_copies(tmp_path: Path) -> None:
+    """Each engine's run holds and is charged on its own copy; the two agree, and the database keeps its credits."""
+    path = tmp_path / "runs.db"
+    agent = kit.agent([{"id": "only", "type": "agent"}])
+    async with kit.opened(path, say("done", tokens=CREDIT)) as tr:
+        await tr.grant_credits(3)
+        before = entries(path)
+        comparison = await tr.parity(agent, {})
+    assert comparison.is_ok(same_work=True)
+    assert (before, (3, 0)) == (entries(path), standing(path))

@@ -141,3 +141,16 @@ async def test_a_fault_in_granting_leaves_no_account(store: SqliteStore, path: P
         assert not store.has_account(runs.TENANT, runs.USER)
     await cancelled_run(store, LOST)
     assert 0 == runs.count(path, "credit_entries")
+
+
+async def test_the_ledger_outlives_its_run(store: SqliteStore, path: Path) -> None:
+    """Retention deletes an ended run; what it was charged stays, and still adds up."""
+    await grant(store, 30)
+    run_id = await cancelled_run(store, *runs.spans(2))
+    before = ledger(path)
+    seen = runs.look(path)
+    seen.execute("PRAGMA foreign_keys = ON")
+    seen.execute("DELETE FROM agent_executions WHERE id = ?", (run_id,))
+    seen.close()
+    assert before == ledger(path)
+    assert [] == findings(path)

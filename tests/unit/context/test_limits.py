@@ -47,7 +47,7 @@ ALLOWED: dict[str, tuple[dict[str, Any], Effect]] = {
     "below the spans": ({"spans": 2, "max_spans": 3}, tool()),
 }
 REFUSED: dict[str, tuple[dict[str, Any], Effect, type[RunError], str, str]] = {
-    "credits": ({"tokens": 2_000, "held": 2}, model(), BudgetExceeded, "credits", "all that its held credits (2) pay for"),
+    "credits": ({"tokens": 2_000, "held": 2}, model(), BudgetExceeded, "credits", "all that its held credits"),
     "tokens before credits": (
         {"tokens": 2_000, "held": 2, "max_tokens_per_run": 2_000},
         model(),
