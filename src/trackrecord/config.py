@@ -84,6 +84,19 @@ class SecretsSettings(BaseModel):
     key_file: str | None = Field(default=None, description="A file that holds the key, when `key` is not set.")
 
 
+class CreditSettings(BaseModel):
+    """Credits of users who have an account."""
+
+    model_config = {"extra": "forbid"}
+
+    hold: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**9,
+        description="Credits a run holds at most; none: what its token limit comes to.",
+    )
+
+
 class MemorySettings(BaseModel):
     """Memory of agents that do not say otherwise."""
 
@@ -131,6 +144,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default_factory=HttpSettings, description="Reach of the `http` plugin.")
     secrets: SecretsSettings = Field(default_factory=SecretsSettings, description="The key of sealed secrets.")
     memory: MemorySettings = Field(default_factory=MemorySettings, description="Memory of agents.")
+    credits: CreditSettings = Field(default_factory=CreditSettings, description="Credits of users with an account.")
     limits: LimitSettings = Field(
         default_factory=LimitSettings, description="Limits of agents that do not set their own."
     )

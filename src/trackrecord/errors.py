@@ -12,6 +12,7 @@ Owns the tree below and nothing else; it imports no other room.
     ├─ Refused                       policy said no; nothing was spent
     │  ├─ AgentNotActive             the agent is a draft or archived
     │  ├─ PluginNotConnected         a required plugin is not there
+    │  ├─ InsufficientCredits        the user's account has no credits left
     │  ├─ UnknownModel               the model cannot be reached from here
     │  └─ UnknownEngine              no engine of that name
     ├─ RunError                      the run ended badly; `code` is the error_code of the record
@@ -172,6 +173,13 @@ class PluginNotConnected(Refused):
 
     code = "plugin_not_connected"
     http_status = 409
+
+
+class InsufficientCredits(Refused):
+    """The user's account has no credits to hold for the run."""
+
+    code = "insufficient_credits"
+    http_status = 402
 
 
 class UnknownModel(Refused):

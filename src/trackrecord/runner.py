@@ -134,6 +134,7 @@ class Runner:
         summary_model: the installation's model for summaries; None when it names none.
         redactor: knows the secrets of this process.
         secrets: opens what plugins have declared; None when there is no such place.
+        most_credits: what a run holds at most of its user's credits; None: what its token limit comes to.
         late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
@@ -147,6 +148,7 @@ class Runner:
     backoff: Backoff = Backoff()
     default_model: str | None = None
     summary_model: str | None = None
+    most_credits: int | None = None
     late: Latecomers | None = None
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
@@ -229,9 +231,10 @@ class Runner:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
 
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
+        What holds credits is committed first under both.
         """
-        run = accepted(origin, admitted.agent, admitted.inputs_text, self.redactor)
-        if self.durability == "async":
+        run = accepted(origin, admitted.agent, admitted.inputs_text, self.redactor, most_credits=self.most_credits)
+        if self.durability == "async" and not self.store.has_account(origin.tenant_id, origin.user_id):
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
@@ -359,6 +362,7 @@ class Runner:
             redactor=self.redactor,
             backoff=self.backoff,
             watcher=watcher,
+            held=None if begun.hold is None else begun.hold.amount,
         )
         live.resume(begun.spans, begun.checkpoints)
         return live

@@ -17,6 +17,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.runner import Run, Started
 from trackrecord.store.consolidation import Consolidated
 from trackrecord.store.feedback import Feedback
+from trackrecord.store.ledger import CreditAccount
 from trackrecord.store.memory_book import Erased
 from trackrecord.store.memory_lists import StoredMemory
 from trackrecord.wiring import Trackrecord
@@ -76,6 +77,18 @@ class SyncTrackrecord:
     def parity(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Comparison:
         """Run an agent through two engines and compare what they left; as `Trackrecord.parity`, while this is open."""
         return self._wait(self._inner.parity(agent, inputs, **options))
+
+    def grant_credits(self, amount: int, **options: Any) -> CreditAccount:
+        """Give a user credits; as `Trackrecord.grant_credits`."""
+        return self._wait(self._inner.grant_credits(amount, **options))
+
+    def adjust_credits(self, amount: int, note: str, **options: Any) -> CreditAccount:
+        """Correct a balance, with the reason; as `Trackrecord.adjust_credits`."""
+        return self._wait(self._inner.adjust_credits(amount, note, **options))
+
+    def credits(self, **options: Any) -> CreditAccount | None:
+        """How a user's credit account stands; as `Trackrecord.credits`."""
+        return self._wait(self._inner.credits(**options))
 
     def increment_agent_stats(self, agent_id_input: str, user_id_input: str, success: bool) -> None:
         """As `Trackrecord.increment_agent_stats`."""

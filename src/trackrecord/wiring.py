@@ -38,6 +38,7 @@ from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
 from trackrecord.store.feedback import Feedback
+from trackrecord.store.ledger import CreditAccount
 from trackrecord.store.memory_book import MemoryBook
 from trackrecord.store.protocol import Durability
 from trackrecord.store.rebuild import Rebuilt
@@ -202,7 +203,8 @@ class Trackrecord:
         """Begin a run and give a handle: `run_id`, `cancel()`, and `task` to await its end. Arguments as in `run`.
 
         Raises:
-            RequestError, Refused: it never became a run; nothing was spent.
+            RequestError, Refused: it never became a run; nothing was spent. InsufficientCredits comes from `task`:
+                credits are held in the transaction that stores the run.
         """
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         await self._ready(agent, self._opened_store())
@@ -322,6 +324,32 @@ class Trackrecord:
         """
         return await self.memory.feedback(run_id, verdict, text, user_id)
 
+    async def grant_credits(self, amount: int, *, user_id: str = LOCAL_USER, note: str | None = None) -> CreditAccount:
+        """Give a user credits; the first grant opens the account, and limits the runs that begin after it.
+
+        Raises:
+            BadInput: the amount is no whole number from 1, or the note is too long.
+        """
+        return await self._opened_store().ledger.grant(LOCAL_TENANT, user_id, amount, note, LOCAL_USER)
+
+    async def adjust_credits(
+        self, amount: int, note: str, *, user_id: str = LOCAL_USER, run_id: str | None = None
+    ) -> CreditAccount:
+        """Correct a balance by an amount of either sign, with the reason; with a run, give back what it was charged.
+
+        Adds to the ledger and changes nothing in it.
+
+        Raises:
+            BadInput: there is no account, it has not so much, or the run was not charged so much.
+        """
+        ledger = self._opened_store().ledger
+        return await ledger.adjust(LOCAL_TENANT, user_id, amount, note, LOCAL_USER, run_id)
+
+    async def credits(self, user_id: str = LOCAL_USER) -> CreditAccount | None:
+        """How a user's credit account stands; None when there is none, and runs are metered only."""
+        found = self._opened_store().ledger.accounts(LOCAL_TENANT, user_id)
+        return found[0] if found else None
+
     async def look_at_server(self, name: str) -> Look:
         """The tools of an MCP server, as they are and as they were approved; `mcp.approve` approves what this showed.
 
@@ -415,6 +443,7 @@ class Trackrecord:
             ),
             default_model=self.settings.model,
             summary_model=self.settings.memory.summary_model,
+            most_credits=self.settings.credits.hold,
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 

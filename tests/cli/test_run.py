@@ -36,7 +36,18 @@ def test_the_whole_record_as_json(typed: Type) -> None:
     record = record_of(done)
     assert {column.name for column in metadata.tables["agent_executions"].columns} == set(record["run"])
     assert {column.name for column in metadata.tables["agent_logs"].columns} == set(record["log"])
-    assert {"run", "log", "input", "output", "answer", "spans", "memories", "feedback", "adjustments"} == set(record)
+    assert {
+        "run",
+        "log",
+        "input",
+        "output",
+        "answer",
+        "spans",
+        "memories",
+        "feedback",
+        "adjustments",
+        "credits",
+    } == set(record)
     assert "It was hello." == record["answer"]
     assert {"text": "hello"} == record["input"]["value"]
     assert ("completed", 2600, 50, 2) == tuple(

@@ -13,6 +13,7 @@ from trackrecord import canonical
 from trackrecord.clock import new_id
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.record.closing import close, minimal
+from trackrecord.record.credits import Credits
 from trackrecord.record.fold import Tally
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Ending, Origin
@@ -69,7 +70,12 @@ def accepted(run: Origin, **changes: Any) -> AcceptedRun:
         version=run.agent_version,
         design=run.declared,
     )
-    return AcceptedRun(**({"origin": run, "agent": agent, "input": payload("input", {"topic": "tides"})} | changes))
+    return AcceptedRun(
+        **(
+            {"origin": run, "agent": agent, "input": payload("input", {"topic": "tides"}), "most_credits": Credits(200)}
+            | changes
+        )
+    )
 
 
 def model_span(turn: int, **changes: Any) -> Span:

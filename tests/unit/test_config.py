@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "limits": dict.fromkeys(LimitSettings.model_fields),
     "secrets": {"key": None, "key_file": None},
     "memory": {"summary_model": None},
+    "credits": {"hold": None},
     "retry": {
         "max_attempts": 3, "initial_ms": 1_000, "multiplier": 2.0, "max_ms": 30_000, "retry_after_cap_ms": 60_000,
     },

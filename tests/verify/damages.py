@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.store import runs
 from tests.verify import made
-from tests.verify.made import CANCELLED, ELSEWHERE, FLOW, LATEST, PRICED, QUEUED, RESEARCHER, RUNNING, SILENT
+from tests.verify.made import CANCELLED, ELSEWHERE, FLOW, LATEST, PRICED, QUEUED, RESEARCHER, RUNNING, SILENT, STRANGER
 
 from trackrecord.tenancy import LOCAL_USER
 
@@ -77,6 +77,22 @@ def adjusted(deltas: str) -> str:
     return f"INSERT INTO run_adjustments VALUES ({values}, NULL)"
 
 
+def entry(kind: str, source: str, target: str, amount: int, run_id: str | None = None) -> str:
+    run_text = "NULL" if run_id is None else f"'{run_id}'"
+    values = f"'{made.LOCAL_TENANT}', '{NOBODY}', '{made.OTHER_USER}', {run_text}, '{kind}', '{source}', '{target}'"
+    return f"INSERT INTO credit_entries VALUES ({values}, {amount}, NULL, '{runs.FAR}')"
+
+
+def account(change: str, user_id: str = made.OTHER_USER) -> str:
+    return f"UPDATE credit_accounts SET {change} WHERE user_id = '{user_id}'"
+
+
+def charged(amount: int) -> str:
+    return f"UPDATE credit_entries SET amount = {amount} {OF_HOLD} AND kind = 'charge'"
+
+
+OF_HOLD: Final = f"WHERE run_id = '{made.OTHER}'"
+ACCOUNT: Final = ("credit_accounts", f"user_id={made.OTHER_USER}")
 NOBODY: Final = made.run_id(99)
 
 DAMAGES: Final[dict[str, Damage]] = {
@@ -144,6 +160,62 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "credit rule edited": kept(
         f"UPDATE agent_executions SET credit_rule = 'free/1' WHERE id = '{PRICED}'", found={"credits": run(PRICED)}
+    ),
+    # ledger
+    "balance edited": kept(account("balance = balance + 7"), found={"ledger": ACCOUNT}),
+    "held edited": kept(account("held = held - 1", LOCAL_USER), found={"ledger": ("credit_accounts", "")}),
+    "account gone": kept(
+        f"DELETE FROM credit_accounts WHERE user_id = '{made.OTHER_USER}'",
+        found={"ledger": ACCOUNT, "foreign_keys": ("credit_entries", "")},
+    ),
+    "grant edited": kept(
+        f"UPDATE credit_entries SET amount = 51 WHERE user_id = '{made.OTHER_USER}' AND kind = 'grant'",
+        found={"ledger": ACCOUNT},
+    ),
+    "entry of no account": kept(
+        entry("grant", "outside", "balance", 5).replace(made.OTHER_USER, STRANGER),
+        found={"ledger": ("credit_accounts", f"user_id={STRANGER}"), "foreign_keys": ("credit_entries", "")},
+    ),
+    "hold left open": kept(
+        f"DELETE FROM credit_entries {OF_HOLD} AND kind IN ('charge', 'release')",
+        account("balance = balance - 49, held = held + 50"),
+        found={"ledger": run(made.OTHER)},
+    ),
+    "hold resolved before the end": kept(
+        entry("charge", "held", "charged", 5, QUEUED).replace(made.OTHER_USER, LOCAL_USER),
+        account("held = held - 5", LOCAL_USER),
+        found={"ledger": run(QUEUED)},
+    ),
+    "hold resolved twice": kept(
+        "DROP INDEX credit_entries_once",
+        entry("release", "held", "balance", 0, made.OTHER),
+        found={"ledger": run(made.OTHER)},
+    ),
+    "hold charged and released in part": kept(
+        f"UPDATE credit_entries SET amount = 40 {OF_HOLD} AND kind = 'release'",
+        account("balance = balance - 9, held = held + 9"),
+        found={"ledger": run(made.OTHER)},
+    ),
+    "charged more than was used": kept(
+        charged(50),
+        f"UPDATE credit_entries SET amount = 0 {OF_HOLD} AND kind = 'release'",
+        account("balance = balance - 49"),
+        found={"ledger": run(made.OTHER)},
+    ),
+    "charged beyond what was used": kept(
+        entry("adjust", "balance", "charged", 3, made.OTHER),
+        account("balance = balance - 3"),
+        found={"ledger": run(made.OTHER)},
+    ),
+    "hold of another run": kept(
+        f"UPDATE agent_executions SET hold_id = '{NOBODY}' WHERE id = '{made.OTHER}'", found={"ledger": run(made.OTHER)}
+    ),
+    "hold forgotten": kept(
+        f"UPDATE agent_executions SET hold_id = NULL WHERE id = '{made.OTHER}'", found={"ledger": run(made.OTHER)}
+    ),
+    "entries of another user": kept(
+        f"UPDATE credit_entries SET user_id = '{LOCAL_USER}' {OF_HOLD} AND kind = 'release'",
+        found={"ledger": run(made.OTHER)},
     ),
     # unknown
     "unknown run written as 0": kept(

@@ -239,6 +239,7 @@ def outside(**changes: Any) -> AgentExecutionData:
 async def fill(path: Path) -> None:
     """Every kind of run, one after the other, then some that have not ended."""
     store = SqliteStore.open(path, synchronous="NORMAL")
+    await store.ledger.grant(LOCAL_TENANT, OTHER_USER, 50, None, LOCAL_USER)
     for made in ENDED:
         await leave(store, made)
         if made.run_id == RETRIED:
@@ -249,6 +250,7 @@ async def fill(path: Path) -> None:
     await store.increment_agent_stats(LOCAL_TENANT, STRANGER, OTHER_USER, False)
     await store.update_agent_intensity_metrics(LOCAL_TENANT, outside(agent_id=STRANGER))
     await leave(store, Made(run_id=LATEST, spans=runs.spans(1), inputs={"long": "x" * 1_100_000}))
+    await store.ledger.grant(LOCAL_TENANT, LOCAL_USER, 1_000, None, LOCAL_USER)  # the three below hold 200 each
     for made in (Made(run_id=QUEUED), Made(run_id=WAITING)):
         await store.accept(accepted(made.origin, made.agent, "{}", REDACTOR))
     running = await begun(store, Made(run_id=RUNNING))

@@ -313,6 +313,7 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "stats": (_agents,),
     "intensity": (_agents,),
     "secrets": (_of("set", "list", "rotate", "delete"), _secrets),
+    "credits": (_of("show", "grant", "take", "refund"), _nothing),
     "feedback": (_runs, _of("good", "bad"), _nothing),
     "memory": (_of("list", "show", "add", "pin", "unpin", "forget", "erase", "prune", "consolidate"), _nothing),
     "schema": (_of("agent", "script", "record"),),
@@ -340,5 +341,6 @@ VALUES: Final[Mapping[str, Source]] = {
     "--kind": _of("summary", "fact", "pattern"),
     "--user": _nothing,
     "--run": _runs,
+    "--note": _nothing,
     "--importance": _of(*map(str, range(1, 11))),
 }

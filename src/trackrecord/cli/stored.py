@@ -27,6 +27,7 @@ class StoredRun:
         memories: what it left for later runs: its summary, and what it remembered.
         feedback: what people said of it, the newest first.
         adjustments: what was added to it after it had ended.
+        credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
         has_ended: whether the record is complete.
     """
 
@@ -39,6 +40,7 @@ class StoredRun:
     memories: tuple[Row, ...]
     feedback: tuple[Row, ...]
     adjustments: tuple[Row, ...]
+    credits: tuple[Row, ...]
     has_ended: bool
 
     @property
@@ -63,6 +65,7 @@ class StoredRun:
             "memories": [_plain(row) for row in self.memories],
             "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
+            "credits": [_plain(row) for row in self.credits],
         }
 
 
@@ -95,6 +98,9 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
             ),
             adjustments=tuple(
                 reader.rows("SELECT * FROM run_adjustments WHERE tenant_id = ? AND run_id = ? ORDER BY seq", key)
+            ),
+            credits=tuple(
+                reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
             has_ended=has_ended,
         )

@@ -15,6 +15,7 @@ from trackrecord.context.effect import Backoff
 from trackrecord.context.midway import LateReply
 from trackrecord.context.protocols import Checkpoint, Journal
 from trackrecord.errors import Cancelled
+from trackrecord.record.credits import Credits
 from trackrecord.record.fold import Tally
 from trackrecord.record.record import Origin
 from trackrecord.record.redact import Redactor
@@ -57,6 +58,7 @@ class LiveRun:
         checkpoints: what earlier epochs left, by path.
         timeout: the run's own, while its engine works; `deadline` is when it would have run out, once that is over.
         cancel_code: why the run is being cancelled, None while it is not.
+        held: credits the run may use; None when its user has no account.
         late: replies of cancelled calls that are still being read.
         used: spans of model attempts that told what they used, to be reported should the run turn out to be lost.
     """
@@ -70,6 +72,7 @@ class LiveRun:
     redactor: Redactor
     backoff: Backoff
     watcher: Watcher | None = None
+    held: Credits | None = None
     tally: Tally = field(default_factory=Tally)
     stored: frozenset[tuple[str, int]] = frozenset()
     checkpoints: dict[str, list[Checkpoint]] = field(default_factory=dict[str, list[Checkpoint]])

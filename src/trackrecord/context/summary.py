@@ -18,6 +18,7 @@ from trackrecord.memory.recall import CHARACTERS_PER_TOKEN
 from trackrecord.memory.telling import MOST_TOKENS, SYSTEM, Told, question, read
 from trackrecord.models.messages import Conversation, Message, ModelRequest
 from trackrecord.record.closing import close
+from trackrecord.record.credits import tokens_of
 from trackrecord.record.record import Ending
 
 PATH: Final = "summary/model"
@@ -69,8 +70,11 @@ def _request(around: Surroundings, inputs: Mapping[str, Json], ending: Ending, m
 
 
 def _is_within(around: Surroundings, request: ModelRequest) -> bool:
-    """Whether the call fits what is left of the run's tokens, its question estimated by characters."""
+    """Whether the call fits what is left of the run's tokens and held credits, its question estimated by characters."""
     characters = sum(len(message.text) for message in request.messages)
     wanted = -(-characters // CHARACTERS_PER_TOKEN) + (request.max_tokens or 0)
     run = around.run
-    return run.tally.known_tokens + wanted <= run.limits.max_tokens_per_run
+    most = run.limits.max_tokens_per_run
+    if run.held is not None:
+        most = min(most, tokens_of(run.held))
+    return run.tally.known_tokens + wanted <= most

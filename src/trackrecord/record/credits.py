@@ -31,3 +31,14 @@ def credits(tokens_used: int | None, *, multiplier_thousandths: int = PLAIN) -> 
     if tokens_used is None:
         return None
     return Credits(-(-tokens_used * multiplier_thousandths // (TOKENS_PER_CREDIT * PLAIN)))
+
+
+def most(max_tokens: int, cap: int | None = None) -> Credits:
+    """What a run is to hold: the credits its token limit comes to, and no more than the installation's cap."""
+    whole = -(-max_tokens // TOKENS_PER_CREDIT)
+    return Credits(whole if cap is None else min(whole, cap))
+
+
+def tokens_of(held: Credits) -> int:
+    """The tokens that so many credits pay for."""
+    return held * TOKENS_PER_CREDIT

@@ -12,19 +12,23 @@ from typing import Any, Final, cast
 
 from trackrecord import canonical, clock
 from trackrecord.errors import UnknownRun
+from trackrecord.record import credits
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.intensity_change import changed
 from trackrecord.record.late_usage import KIND, RULE, LateUsage, deltas
+from trackrecord.record.record import Record
 from trackrecord.record.rows import run_figures, stats_delta
 from trackrecord.record.usage import Usage
-from trackrecord.store import external, failpoints, statements, stored
+from trackrecord.store import external, failpoints, postings, statements, stored
 from trackrecord.store.driver import Connection
 from trackrecord.store.intensity_book import IntensityBook
+from trackrecord.store.postings import Owner
 from trackrecord.store.states import LIVE
 from trackrecord.store.stored import Row
 from trackrecord.store.transactions import add_stats, audit
 
-_RUN: Final = f"SELECT {', '.join(stored.COLUMNS)} FROM agent_executions WHERE tenant_id = ? AND id = ?"  # noqa: S608  # names are ours
+_COLUMNS: Final = (*stored.COLUMNS, "hold_id")
+_RUN: Final = f"SELECT {', '.join(_COLUMNS)} FROM agent_executions WHERE tenant_id = ? AND id = ?"  # noqa: S608  # names are ours
 _EARLIER: Final = "SELECT seq, subject, deltas FROM run_adjustments WHERE tenant_id = ? AND run_id = ? ORDER BY seq"
 _SPAN: Final = """
 SELECT input_tokens, output_tokens, cache_read_tokens, cost_nanos FROM run_spans
@@ -47,7 +51,7 @@ def add_late_usage(connection: Connection, late: LateUsage, book: IntensityBook)
     found = connection.execute(_RUN, key).fetchone()
     if found is None:
         raise UnknownRun(f"there is no run {late.run_id!r}", cure="Check the id.")
-    row: Row = dict[str, Any](zip(stored.COLUMNS, found, strict=True))
+    row: Row = dict[str, Any](zip(_COLUMNS, found, strict=True))
     if row["status"] in LIVE:
         return False
     earlier = connection.execute(_EARLIER, key).fetchall()
@@ -92,6 +96,9 @@ def _add(
     after = Counter(earlier)
     after.update(amounts)
     was, is_now = stored.counted_record(row, earlier), stored.counted_record(row, after)
+    if row["hold_id"] is not None:
+        whose = Owner(tenant_id=late.tenant_id, user_id=row["user_id"], run_id=late.run_id)
+        postings.charge_late(connection, whose, _credits(was), _credits(is_now), now)
     old, new = stats_delta(was), stats_delta(is_now)
     owner = (late.tenant_id, row["agent_id"], row["user_id"])
     # a run's place in time stays where it ended
@@ -103,6 +110,10 @@ def _add(
     sums = book.read(connection, agent)
     changed_row = changed(sums.row, run_figures(was), run_figures(is_now), row["agent_seq"])
     book.change(agent, sums.sequence, changed_row, _design(connection, agent, sums.sequence))
+
+
+def _credits(record: Record) -> int:
+    return credits.credits(record.measures.tokens.total) or 0
 
 
 def _design(connection: Connection, agent: tuple[str, str], sequence: int) -> DeclaredDesign:

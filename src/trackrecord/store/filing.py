@@ -14,6 +14,7 @@ from trackrecord.canonical import digest, encode_clean
 from trackrecord.memory.entries import expires_at
 from trackrecord.memory.facts import answer_of, facts_of
 from trackrecord.memory.summary import summarise
+from trackrecord.record import credits
 from trackrecord.record.closing import minimal
 from trackrecord.record.record import Origin, Record
 from trackrecord.record.redact import Redactor
@@ -24,8 +25,13 @@ from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, Finishe
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 
 
-def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor) -> AcceptedRun:
-    """The accepting transaction: the agent and its version, the run, its input under the payload policy."""
+def accepted(
+    origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor, *, most_credits: int | None = None
+) -> AcceptedRun:
+    """The accepting transaction: the agent and its version, the run, its input under the payload policy.
+
+    It is to hold the credits that its token limit comes to; `most_credits` caps them.
+    """
     version = AgentVersion(
         tenant_id=origin.tenant_id,
         agent_id=agent.id,
@@ -38,7 +44,10 @@ def accepted(origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor)
         design=origin.declared,
     )
     return AcceptedRun(
-        origin=origin, agent=version, input=_payload("input", inputs_text, agent.payloads.inputs, redactor)
+        origin=origin,
+        agent=version,
+        input=_payload("input", inputs_text, agent.payloads.inputs, redactor),
+        most_credits=credits.most(agent.limits.max_tokens_per_run, most_credits),
     )
 
 

@@ -27,6 +27,7 @@ class Notebook:
         """Know nothing yet."""
         self.intensity = IntensityBook(settings)
         self._agents: dict[tuple[str, str], AgentVersion] = {}
+        self._accountless: set[tuple[str, str]] = set()
         self._data_version: int | None = None
 
     def holds(self, agent: AgentVersion) -> bool:
@@ -38,6 +39,20 @@ class Notebook:
         if len(self._agents) >= MAX_KNOWN:
             self._agents.clear()
         self._agents[agent.tenant_id, agent.agent_id] = agent
+
+    def lacks_account(self, tenant_id: str, user_id: str) -> bool:
+        """Whether this user is known to have no credit account; False when nobody has looked."""
+        return (tenant_id, user_id) in self._accountless
+
+    def found_no_account(self, tenant_id: str, user_id: str) -> None:
+        """Know that this user has no credit account."""
+        if len(self._accountless) >= MAX_KNOWN:
+            self._accountless.clear()
+        self._accountless.add((tenant_id, user_id))
+
+    def opened_account(self, tenant_id: str, user_id: str) -> None:
+        """Know it no more: this transaction opens one. Should it be undone, somebody looks once more."""
+        self._accountless.discard((tenant_id, user_id))
 
     def begin(self, connection: Connection) -> None:
         """Forget everything when another connection has written since."""
@@ -57,4 +72,5 @@ class Notebook:
     def forget(self) -> None:
         """Know nothing any more."""
         self._agents.clear()
+        self._accountless.clear()
         self.intensity.forget()

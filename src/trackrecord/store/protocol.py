@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
 from trackrecord.memory.entries import Memory
+from trackrecord.record.credits import Credits
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.record import Origin
@@ -60,12 +61,30 @@ class Payload:
 
 
 @sealed
+class Hold:
+    """Credits that a run holds; resolved by its finish.
+
+    Attributes:
+        id: of the ledger's entry.
+        amount: how many.
+    """
+
+    id: str
+    amount: Credits
+
+
+@sealed
 class AcceptedRun:
-    """A run that was admitted: what the accepting transaction writes."""
+    """A run that was admitted: what the accepting transaction writes.
+
+    Attributes:
+        most_credits: what it is to hold when its user has a credit account, or as much of it as is there.
+    """
 
     origin: Origin
     agent: AgentVersion
     input: Payload
+    most_credits: Credits
     scheduled_at: str | None = None
 
 
@@ -79,6 +98,7 @@ class Begun:
         now: database time of the first begin, a stamp; `ctx.now`.
         spans: what earlier epochs stored; empty on the first begin.
         checkpoints: what earlier epochs stored; empty on the first begin.
+        hold: the credits it holds; None when its user had no credit account when it was accepted.
     """
 
     tenant_id: str
@@ -88,6 +108,7 @@ class Begun:
     now: str
     spans: tuple[Span, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    hold: Hold | None = None
 
 
 @sealed
@@ -147,7 +168,11 @@ class Store(Protocol):
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
         """Hand the accepting transaction to the writer at once; await the result for its commit.
 
-        Writes the agent and its version when new, the run as `queued`, its input and an audit row.
+        Writes the agent and its version when new, the run as `queued`, its input and an audit row; holds credits when
+        the user has an account.
+
+        Raises:
+            InsufficientCredits: there are none to hold; there is no such run then.
         """
         ...
 
@@ -167,6 +192,10 @@ class Store(Protocol):
 
         It is stored with the first of its journal, at most 100 ms later, or with its finish.
         """
+        ...
+
+    def has_account(self, tenant_id: str, user_id: str) -> bool:
+        """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
         ...
 
     async def expired(self, limit: int) -> Sequence[ExpiredRun]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
 from trackrecord.record import intensity
+from trackrecord.store.pockets import ONCE, moves
 from trackrecord.store.states import ENDED, LIVE, one_of
 
 ID: Final = Text().with_variant(UUID(as_uuid=False), "postgresql")
@@ -507,5 +508,47 @@ secrets = _table(
     _text("wrapped_key"),
     _text("ciphertext"),
     _stamp("created_at"),
+    clustered=True,
+)
+
+credit_accounts = _table(
+    "credit_accounts",
+    "tenant_id user_id",
+    _id("tenant_id"),
+    _id("user_id"),
+    _count("balance"),  # credits that can be held or taken now
+    _count("held"),  # credits that runs under way hold
+    _stamp("created_at"),
+    _stamp("updated_at"),
+    clustered=True,
+)
+
+credit_entries = _table(
+    "credit_entries",
+    "tenant_id id",
+    _id("tenant_id"),
+    _id("id"),
+    _id("user_id"),
+    _id("run_id", null=True),  # no key to the run: the ledger outlives it
+    _text("kind"),
+    _text("source"),  # the pocket that the amount leaves
+    _text("target"),  # the pocket that it enters
+    _count("amount"),
+    _text("note", null=True),
+    _stamp("created_at"),
+    CheckConstraint(moves(), "credit_entries_moves"),
+    CheckConstraint("run_id IS NOT NULL OR kind = 'grant' OR kind = 'adjust'", "credit_entries_run"),
+    _child("tenant_id user_id", "credit_accounts", "tenant_id user_id"),
+    Index("credit_entries_by_user", "tenant_id", "user_id", "id"),
+    Index("credit_entries_by_run", "tenant_id", "run_id"),
+    Index(
+        "credit_entries_once",
+        "tenant_id",
+        "run_id",
+        "kind",
+        unique=True,
+        sqlite_where=text(one_of("kind", ONCE)),
+        postgresql_where=text(one_of("kind", ONCE)),
+    ),
     clustered=True,
 )

@@ -21,6 +21,7 @@ from trackrecord.store import adjusting, external, failpoints, statements, trans
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
+from trackrecord.store.ledger import SqliteLedger
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.notebook import Notebook
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
@@ -61,6 +62,7 @@ class SqliteStore:
         door = Lock()  # one thread at a time reads: several event loops may share the store
         self._memory = SqliteMemories(reader, self._writer, door)
         self._secrets = SqliteSecrets(reader, self._writer.submit, door, key)
+        self._ledger = SqliteLedger(reader, self._writer.submit, door, self._notebook)
         self.path = path
         self._is_quick = is_quick
 
@@ -111,10 +113,20 @@ class SqliteStore:
         """Sealed secrets, to open and to look after."""
         return self._secrets
 
+    @property
+    def ledger(self) -> SqliteLedger:
+        """Credit accounts, to look at and to add to."""
+        return self._ledger
+
+    def has_account(self, tenant_id: str, user_id: str) -> bool:
+        """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
+        return self._ledger.has_account(tenant_id, user_id)
+
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
         """Hand the accepting transaction to the writer at once; await the result for its commit.
 
         Raises:
+            InsufficientCredits: the user has a credit account with nothing to hold; there is no such run then.
             StoreError: it could not be stored; there is no such run then.
         """
         return self._submit("accept", lambda connection: transactions.accept(connection, run, self._notebook))

@@ -175,6 +175,20 @@ EXTERNAL: Final = ("tenant_id", "id", "kind", "agent_id", "user_id", "agent_seq"
 ADJUSTMENT: Final = (*RUN, "seq", "kind", "deltas", "rule", "created_at", "subject")
 AUDIT: Final = ("tenant_id", "id", "actor_id", "action", "subject_kind", "subject_id", "details", "created_at")
 
+ACCOUNT: Final = ("tenant_id", "user_id", "balance", "held", "created_at", "updated_at")
+CREDIT_ENTRY: Final = (
+    "tenant_id",
+    "id",
+    "user_id",
+    "run_id",
+    "kind",
+    "source",
+    "target",
+    "amount",
+    "note",
+    "created_at",
+)
+
 SEALED: Final = ("key_id", "nonce", "wrapped_key", "ciphertext")
 SECRET: Final = ("tenant_id", "name", "version", *SEALED, "created_at")
 
@@ -194,6 +208,8 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "external_executions": EXTERNAL,
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
+    "credit_accounts": ACCOUNT,
+    "credit_entries": CREDIT_ENTRY,
     "secrets": SECRET,
 }
 
@@ -225,6 +241,7 @@ INSERT_AGENT_VERSION: Final = _insert(
     "agent_versions", AGENT_VERSION, "ON CONFLICT (tenant_id, agent_id, version) DO NOTHING"
 )
 INSERT_EXECUTION: Final = _insert("agent_executions", ACCEPTED)
+INSERT_HOLDING: Final = _insert("agent_executions", (*ACCEPTED, "hold_id"))
 INSERT_LAUNCHED: Final = _insert("agent_executions", (*ACCEPTED, "lease_until", "started_at", "now_at"))
 INSERT_ENDED: Final = _insert("agent_executions", (*ACCEPTED[:-2], "epoch", "started_at", "now_at", *RESULT, *ENDED))
 
@@ -235,7 +252,7 @@ WHERE tenant_id = ? AND id = ? AND (
     (status = 'queued' AND (ready_at IS NULL OR ready_at <= ?))
     OR (status = 'waiting' AND ready_at <= ?)
     OR (status = 'running' AND lease_until <= ?))
-RETURNING epoch, now_at
+RETURNING epoch, now_at, hold_id
 """
 SELECT_STATUS: Final = (
     "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
@@ -356,6 +373,28 @@ WHERE agents.tenant_id = ? AND agents.id = ? AND agent_versions.agent_id = agent
 INSERT_EXTERNAL: Final = _insert("external_executions", EXTERNAL)
 INSERT_ADJUSTMENT: Final = _insert("run_adjustments", ADJUSTMENT)
 INSERT_AUDIT: Final = _insert("audit_events", AUDIT)
+OPEN_ACCOUNT: Final = _insert("credit_accounts", ACCOUNT, "ON CONFLICT (tenant_id, user_id) DO NOTHING")
+SELECT_ACCOUNT: Final = "SELECT balance, held FROM credit_accounts WHERE tenant_id = ? AND user_id = ?"
+# The condition, not the look before it, is what keeps two from having the same credits.
+MOVE_CREDITS: Final = """
+UPDATE credit_accounts SET balance = balance + ?1, held = held + ?2, updated_at = ?3
+WHERE tenant_id = ?4 AND user_id = ?5 AND balance + ?1 >= 0 AND held + ?2 >= 0
+"""
+INSERT_CREDIT_ENTRY: Final = _insert("credit_entries", CREDIT_ENTRY)
+SELECT_CREDIT_HOLD: Final = "SELECT amount FROM credit_entries WHERE tenant_id = ? AND id = ?"
+SELECT_CHARGED: Final = """
+SELECT coalesce(sum(CASE WHEN target = 'charged' THEN amount WHEN source = 'charged' THEN -amount END), 0)
+FROM credit_entries WHERE tenant_id = ? AND run_id = ? AND user_id = ?
+"""
+SELECT_CREDIT_SUMS: Final = """
+SELECT account.user_id, account.balance, account.held,
+    coalesce(sum(CASE WHEN target = 'charged' THEN amount WHEN source = 'charged' THEN -amount END), 0) AS charged,
+    coalesce(sum(CASE WHEN source = 'outside' THEN amount WHEN target = 'outside' THEN -amount END), 0) AS granted
+FROM credit_accounts account
+LEFT JOIN credit_entries entry ON entry.tenant_id = account.tenant_id AND entry.user_id = account.user_id
+WHERE account.tenant_id = ? AND account.user_id = coalesce(?, account.user_id)
+GROUP BY account.tenant_id, account.user_id ORDER BY account.user_id
+"""
 INSERT_SECRET: Final = _insert("secrets", SECRET)
 SELECT_SECRET: Final = (
     f"SELECT version, {', '.join(SEALED)} FROM secrets WHERE tenant_id = ? AND name = ? ORDER BY version DESC LIMIT 1"

@@ -1,8 +1,8 @@
 """The transactions of a run on SQLite: accept, begin and finish, each a function inside one transaction.
 
 Steps 2, 3 and 7 of 9. Times are the database's, which for SQLite is this host's clock at that moment. Must never commit
-or roll back: the writer does. Fixed order of a finish: execution, journal, log, stats, content, audit,
-intensity (the book writes it right before the commit).
+or roll back: the writer does. Fixed order of a finish: execution, ledger, journal, log, stats, content,
+audit, intensity (the book writes it right before the commit).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, failpoints, statements
+from trackrecord.store import codec, failpoints, postings, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, sorted_out, write_entries
 from trackrecord.store.notebook import Notebook
@@ -45,9 +45,18 @@ def lease_end() -> str:
 
 
 def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None:
-    """Insert the agent and its version when new, the run as `queued`, its input and an audit row."""
+    """Insert the agent and its version when new, the run as `queued`, its input and an audit row; hold credits.
+
+    Raises:
+        InsufficientCredits: the user has a credit account and nothing in it that could be held.
+    """
     now = clock.stamp(clock.now())
-    _admit(connection, run, notebook, now, statements.INSERT_EXECUTION, ("queued", 0))
+    origin = run.origin
+    if not postings.has_account(connection, notebook, origin.tenant_id, origin.user_id):
+        _admit(connection, run, notebook, now, statements.INSERT_EXECUTION, ("queued", 0))
+        return
+    hold_id = clock.new_id()
+    _admit(connection, run, notebook, now, statements.INSERT_HOLDING, ("queued", 0, hold_id), hold_id)
 
 
 def launch(connection: Connection, run: AcceptedRun, begun: Begun, notebook: Notebook) -> None:
@@ -65,7 +74,13 @@ def _launch_ended(
 
 
 def _admit(
-    connection: Connection, run: AcceptedRun, notebook: Notebook, now: str, insert: str, state: codec.Row
+    connection: Connection,
+    run: AcceptedRun,
+    notebook: Notebook,
+    now: str,
+    insert: str,
+    state: codec.Row,
+    hold_id: str | None = None,
 ) -> None:
     origin, tenant_id = run.origin, run.origin.tenant_id
     execute = connection.execute
@@ -73,6 +88,8 @@ def _admit(
         _save_agent(connection, run, now)
     execute(insert, (*_accepted_row(run, now), *state))
     failpoints.reach("accept.agent_executions")
+    if hold_id is not None:
+        postings.hold(connection, postings.of_run(origin), hold_id, run.most_credits, now)
     execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
     failpoints.reach("accept.run_payloads")
     audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
@@ -154,9 +171,10 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
     failpoints.reach("begin.agent_executions")
     if row is None:
         raise _refusal(connection, tenant_id, run_id)
-    epoch, now_at = row
+    epoch, now_at, hold_id = row
+    hold = None if hold_id is None else postings.held(connection, tenant_id, hold_id)
     if epoch == 1:
-        return Begun(tenant_id=tenant_id, run_id=run_id, epoch=1, began_at=now, now=now_at)
+        return Begun(tenant_id=tenant_id, run_id=run_id, epoch=1, began_at=now, now=now_at, hold=hold)
     key = (tenant_id, run_id)
     return Begun(
         tenant_id=tenant_id,
@@ -166,6 +184,7 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         now=now_at,
         spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
         checkpoints=tuple(map(codec.checkpoint, connection.execute(statements.SELECT_CHECKPOINTS, key))),
+        hold=hold,
     )
 
 
@@ -238,6 +257,10 @@ def finish(
     elif execute(statements.FINISH_EXECUTION, (*ending, tenant_id, run_id, begun.epoch)).rowcount != 1:
         return False
     failpoints.reach("finish.agent_executions")
+    if begun.hold is not None:
+        postings.settle(
+            connection, postings.of_run(origin), begun.hold, cast("int | None", rows.execution["credits_used"]), now
+        )
     if is_minimal:
         _write_storable(connection, entries)
     else:

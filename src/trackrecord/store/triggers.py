@@ -1,7 +1,8 @@
 """Triggers that keep history as it was, whoever writes to the file: for SQLite, as text by name.
 
 An ended run never changes; only retention may delete it, and its log, spans and content go with it and not before.
-Feedback may lose its text and nothing else. Audit rows stay for good. `verify` compares a database with this text;
+Feedback may lose its text and nothing else. Audit rows and entries of the credit
+ledger stay for good. `verify` compares a database with this text;
 migrations keep their own frozen copy.
 """
 
@@ -57,5 +58,11 @@ TRIGGERS: Final[dict[str, str]] = {
         + ")",
     ),
     "audit_events_change": _trigger("audit_events_change", "UPDATE", "audit_events", "audit_events is append-only"),
+    "credit_entries_change": _trigger(
+        "credit_entries_change", "UPDATE", "credit_entries", "credit_entries is append-only"
+    ),
+    "credit_entries_delete": _trigger(
+        "credit_entries_delete", "DELETE", "credit_entries", "credit_entries is append-only"
+    ),
     "audit_events_delete": _trigger("audit_events_delete", "DELETE", "audit_events", "audit_events is append-only"),
 }

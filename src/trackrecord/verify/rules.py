@@ -28,6 +28,7 @@ Name = Literal[
     "records",
     "log_contents",
     "credits",
+    "ledger",
     "agent_seq",
     "stats",
     "intensity",
@@ -137,6 +138,12 @@ RULES: Final[dict[Name, Rule]] = {
         title="Credits follow their rule",
         rule="A run's credits are what its credit rule makes of its known tokens, in its row and in its log.",
     ),
+    "ledger": Rule(
+        title="Ledger adds up",
+        rule="An account's balance and held credits equal a recount of its entries and are never below zero; each hold "
+        "is of one run and is resolved once, in whole, exactly when that run has ended; a run is charged what it used.",
+        limits="That credits were granted rightly is not recomputed, nor late usage that the balance did not cover.",
+    ),
     "agent_seq": Rule(
         title="Order of finishing",
         rule="An agent's runs and outside runs are numbered 1, 2, 3, … without gap or double, and the last is known.",
@@ -166,7 +173,6 @@ RULES: Final[dict[Name, Rule]] = {
 }
 
 NOT_CHECKED: Final = (
-    "Credits of accounts, holds and their ledger: there are no such tables yet.",
     "That no secret is in any sink: nothing in the database tells what was a secret.",
     "That a run whose acceptance was told to its caller is there: only the caller knows the ids it was told.",
 )

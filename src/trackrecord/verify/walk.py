@@ -10,7 +10,7 @@ from trackrecord import clock
 from trackrecord.record.intensity import DEFAULTS, IntensitySettings
 from trackrecord.store.driver import driver
 from trackrecord.store.reader import SqliteReader
-from trackrecord.verify import contents, definitions, file, lifecycle, owners, records, sums
+from trackrecord.verify import contents, definitions, file, ledger, lifecycle, owners, records, sums
 from trackrecord.verify.findings import Notebook, Verification
 from trackrecord.verify.rules import Name
 
@@ -27,6 +27,7 @@ _CHECKS: Final[tuple[tuple[Name, Callable[[SqliteReader, Notebook], None]], ...]
     ("audit", lifecycle.check_audit),
     ("open_effects", lifecycle.check_checkpoints),
     ("records", records.check_records),
+    ("ledger", ledger.check_ledger),
     ("payloads", contents.check_payloads),
 )
 

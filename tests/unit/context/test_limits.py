@@ -20,9 +20,11 @@ from trackrecord.record.spans import Span
 from trackrecord.record.usage import UNKNOWN, Usage
 
 
-def spent(tokens: int = 0, cost_nanos: int | None = None, spans: int = 1, **limits: Any) -> LiveRun:
+def spent(
+    tokens: int = 0, cost_nanos: int | None = None, spans: int = 1, held: int | None = None, **limits: Any
+) -> LiveRun:
     """A run that has used so much already."""
-    run = live(limits=Limits(**limits))
+    run = live(limits=Limits(**limits), held=held)
     usage = Usage(input_tokens=tokens, output_tokens=0)
     for turn in range(spans):
         made: dict[str, Any] = {"usage": usage, "cost_nanos": cost_nanos} if turn == 0 else {}
@@ -39,9 +41,20 @@ ALLOWED: dict[str, tuple[dict[str, Any], Effect]] = {
     "no limit of cost": ({"cost_nanos": 10**12}, model()),
     "cost unknown": ({"cost_nanos": None, "max_cost_usd": Decimal("0.01")}, model()),
     "no cost for a tool": ({"cost_nanos": 10**9, "max_cost_usd": Decimal(1)}, tool()),
+    "below the held credits": ({"tokens": 1_999, "held": 2}, model()),
+    "no credits held": ({"tokens": 199_999}, model()),
+    "no credits for a tool": ({"tokens": 2_000, "held": 2}, tool()),
     "below the spans": ({"spans": 2, "max_spans": 3}, tool()),
 }
 REFUSED: dict[str, tuple[dict[str, Any], Effect, type[RunError], str, str]] = {
+    "credits": ({"tokens": 2_000, "held": 2}, model(), BudgetExceeded, "credits", "all that its held credits"),
+    "tokens before credits": (
+        {"tokens": 2_000, "held": 2, "max_tokens_per_run": 2_000},
+        model(),
+        BudgetExceeded,
+        "token_limit",
+        "used 2,000 of at most 2,000",
+    ),
     "tokens": (
         {"tokens": 100, "max_tokens_per_run": 100},
         model(),

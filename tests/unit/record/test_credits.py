@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trackrecord.errors import BadInput
-from trackrecord.record.credits import RULE, credits
+from trackrecord.record.credits import RULE, credits, most, tokens_of
 
 
 def test_rule_is_named() -> None:
@@ -47,3 +47,18 @@ def test_what_is_no_count_is_refused(tokens: object, multiplier: object) -> None
     """Negative, fractional and boolean figures are refused."""
     with pytest.raises(BadInput):
         credits(tokens, multiplier_thousandths=multiplier)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "cap", "expected"),
+    [(200_000, None, 200), (1, None, 1), (1_001, None, 2), (200_000, 10, 10), (9, 10, 1)],
+)
+def test_a_run_is_to_hold_what_its_limit_comes_to(max_tokens: int, cap: int | None, expected: int) -> None:
+    """The token limit in credits, rounded up, and no more than the cap."""
+    assert expected == most(max_tokens, cap)
+
+
+@given(st.integers(1, 10**12))
+def test_a_hold_pays_for_the_limit_it_was_made_from(max_tokens: int) -> None:
+    """Held credits pay for at least the token limit, so that the limit is what ends such a run."""
+    assert max_tokens <= tokens_of(most(max_tokens)) < max_tokens + 1_000

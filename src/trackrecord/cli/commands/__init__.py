@@ -96,6 +96,15 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
         Command(
+            name="credits",
+            summary="grant users credits, and show what is left of them",
+            examples=(
+                "trackrecord credits grant 500",
+                "trackrecord credits show",
+                "trackrecord credits refund 3 --run last --note wrong",
+            ),
+        ),
+        Command(
             name="config",
             summary="show every setting, its value, and where it comes from",
             examples=("trackrecord config",),

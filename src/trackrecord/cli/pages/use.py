@@ -5,7 +5,7 @@ A figure that is unknown is a dash, and beside it stands why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trackrecord.cli.escape import line
 from trackrecord.cli.look import Look, joined, pad, paragraph, width, wrapped
@@ -13,6 +13,7 @@ from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.stored import StoredRun
 from trackrecord.cli.units import UNKNOWN, count, dollars, many, milliseconds
+from trackrecord.store.reader import Row
 
 Figure = tuple[str, str, tuple[str, ...]]  # what it is, the figure, remarks
 
@@ -104,9 +105,25 @@ def _cost(run: StoredRun) -> Figure:
 
 
 def _credit_remarks(run: StoredRun) -> tuple[str, ...]:
+    ledger = _ledger_remarks(run.credits)
     if run.execution["credits_used"] is not None:
-        return (f"rule {line(str(run.execution['credit_rule']), 40)}" if run.execution["credit_rule"] else "",)
-    return ("no tokens known to charge",) if run.has_ended else ("known when it ends",)
+        return (f"rule {line(str(run.execution['credit_rule']), 40)}" if run.execution["credit_rule"] else "", *ledger)
+    return (*(("no tokens known to charge",) if run.has_ended else ("known when it ends",)), *ledger)
+
+
+def _ledger_remarks(entries: Sequence[Row]) -> tuple[str, ...]:
+    """What was held, and what of it became a charge; nothing for a run without a hold."""
+    if not entries:
+        return ()
+    held = sum(entry["amount"] for entry in entries if entry["kind"] == "hold")
+    charged = sum(entry["amount"] for entry in entries if entry["target"] == "charged")
+    refunded = sum(entry["amount"] for entry in entries if entry["source"] == "charged")
+    is_settled = any(entry["kind"] == "charge" for entry in entries)
+    return (
+        f"{count(held)} held",
+        f"{count(charged)} charged" if is_settled else "",
+        f"{count(refunded)} given back" if refunded else "",
+    )
 
 
 def _calls(logs: Logs) -> str:
