@@ -56,6 +56,10 @@ class Notebook:
 
     def begin(self, connection: Connection) -> None:
         """Forget everything when another connection has written since."""
+        self.look(connection)
+
+    def look(self, connection: Connection) -> None:
+        """The same between two transactions."""
         (data_version,) = connection.execute("PRAGMA data_version").fetchone()
         if data_version != self._data_version:
             self._data_version = data_version

@@ -48,6 +48,12 @@ def has_account(connection: Connection, notebook: Notebook, tenant_id: str, user
     return False
 
 
+def has_account_now(connection: Connection, notebook: Notebook, tenant_id: str, user_id: str) -> bool:
+    """The same outside a transaction, for who has the writer's turn: another process may have granted the first."""
+    notebook.look(connection)
+    return has_account(connection, notebook, tenant_id, user_id)
+
+
 def hold(connection: Connection, owner: Owner, hold_id: str, most: Credits, now: str) -> None:
     """Hold so many credits for the run, or what is there.
 

@@ -17,7 +17,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
-from trackrecord.store import adjusting, external, failpoints, statements, transactions
+from trackrecord.store import adjusting, external, failpoints, postings, statements, transactions
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
@@ -120,7 +120,10 @@ class SqliteStore:
 
     def has_account(self, tenant_id: str, user_id: str) -> bool:
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
-        return self._ledger.has_account(tenant_id, user_id)
+        found = self._writer.read_here(
+            lambda connection: postings.has_account_now(connection, self._notebook, tenant_id, user_id)
+        )
+        return self._ledger.has_account(tenant_id, user_id) if found is None else found
 
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
         """Hand the accepting transaction to the writer at once; await the result for its commit.

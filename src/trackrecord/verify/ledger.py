@@ -38,8 +38,9 @@ SELECT coalesce(run.tenant_id, ledger.tenant_id), coalesce(run.id, ledger.run_id
        ledger.users, ledger.held, ledger.charges, ledger.releases, ledger.charged, ledger.released, ledger.beyond,
        EXISTS (SELECT 1 FROM run_adjustments late WHERE late.tenant_id = run.tenant_id AND late.run_id = run.id)
 FROM ({_SETTLED}) ledger
-FULL JOIN (SELECT tenant_id, id, status, hold_id, user_id, credits_used FROM agent_executions WHERE hold_id IS NOT NULL OR (tenant_id, id) IN (
-    SELECT tenant_id, run_id FROM credit_entries WHERE run_id IS NOT NULL)) run
+FULL JOIN (SELECT tenant_id, id, status, hold_id, user_id, credits_used FROM agent_executions
+    WHERE hold_id IS NOT NULL OR (tenant_id, id) IN (
+        SELECT tenant_id, run_id FROM credit_entries WHERE run_id IS NOT NULL)) run
     ON run.tenant_id = ledger.tenant_id AND run.id = ledger.run_id
 """  # noqa: S608  # names are ours
 
