@@ -56,8 +56,8 @@ class Effort:
     """
 
     warm_runs: int = 120
-    loop_rounds: int = 15
-    loop_runs: int = 40
+    loop_rounds: int = 9
+    loop_runs: int = 100
     crowd_rounds: int = 3
     crowd_runs: int = 1_000
     http_rounds: int = 7
