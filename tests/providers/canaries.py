@@ -19,6 +19,9 @@ from tests.store import runs
 from tests.unit.plugins import sites
 
 from trackrecord import FunctionPlugin, Run, parity
+from trackrecord.cli.html.parity import parity_html
+from trackrecord.cli.html.record import record_html
+from trackrecord.cli.junit import junit
 from trackrecord.cli.look import Look
 from trackrecord.cli.pages.parity import parity_page
 from trackrecord.cli.pages.record import record_page
@@ -224,6 +227,15 @@ def _parity(left: Left) -> str:
     return "\n".join((parity_page(found, Look(width=2_000), is_whole=True), json.dumps(found.to_json()), repr(found)))
 
 
+def _html(left: Left) -> str:
+    with SqliteReader(left.path) as reader:
+        pages = [record_html(read_run(reader, run), now()) for run in left.ids]
+        if len(left.ids) > 1:
+            found = (parity.compare_runs(reader, *left.ids[:2]),)
+            pages += [parity_html(found, now()), junit(found)]
+    return "\n".join(pages)
+
+
 def _errors(left: Left) -> str:
     """Errors with their causes, and whatever a program may print of a run."""
     told: list[str] = []
@@ -249,6 +261,7 @@ SINKS: Final[Mapping[str, Callable[[Left], str]]] = {
     "stderr": lambda left: left.err,
     "json": _json,
     "pages": _pages,
+    "html": _html,
     "parity": _parity,
     "errors": _errors,
     "watcher": lambda left: "\n".join(left.watched),

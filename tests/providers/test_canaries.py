@@ -1,6 +1,6 @@
 """S11: whatever way a secret enters a run, it is in no sink, in no spelling; without redaction it would be.
 
-Eighteen places by ten sinks, each place through both engines, streamed and whole, with payloads kept in full.
+Eighteen places by eleven sinks, each place through both engines, streamed and whole, with payloads kept in full.
 """
 
 from __future__ import annotations
