@@ -5,11 +5,9 @@ What runs hold and are charged is posted by their own transactions (`postings`).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from trackrecord.canonical import clean_text
 from trackrecord.errors import BadInput
@@ -19,7 +17,7 @@ from trackrecord.store.driver import Connection, driver
 from trackrecord.store.notebook import Notebook
 from trackrecord.store.postings import Owner
 from trackrecord.store.sqlite import store_error
-from trackrecord.store.writer import Unit
+from trackrecord.store.writer import Writer
 
 MOST_AT_ONCE: Final = 10**12
 MOST_NOTE: Final = 500
@@ -46,10 +44,10 @@ class CreditAccount:
 class SqliteLedger:
     """The credit accounts of one SQLite store."""
 
-    def __init__(self, reader: Connection, submit: Callable[[Unit], None], door: Lock, notebook: Notebook) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `submit`."""
+    def __init__(self, reader: Connection, writer: Writer, door: Lock, notebook: Notebook) -> None:
+        """Read on `reader`, one thread at a time through `door`; write through `writer`."""
         self._reader = reader
-        self._submit = submit
+        self._writer = writer
         self._door = door
         self._notebook = notebook
         self._opened: set[tuple[str, str]] = set()  # an account is never closed
@@ -81,7 +79,7 @@ class SqliteLedger:
             postings.grant(connection, self._notebook, owner, amount, words, actor_id)
             return _present(connection, owner)
 
-        return await self._write(write, "grant")
+        return await self._writer.written(write, "grant")
 
     async def adjust(
         self, tenant_id: str, user_id: str, amount: int, note: str, actor_id: str, run_id: str | None = None
@@ -102,7 +100,7 @@ class SqliteLedger:
             postings.adjust(connection, owner, amount, words, actor_id)
             return _present(connection, owner)
 
-        return await self._write(write, "correct")
+        return await self._writer.written(write, "correct")
 
     def _read(self, statement: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
@@ -110,11 +108,6 @@ class SqliteLedger:
                 return self._reader.execute(statement, bound).fetchall()
         except driver.Error as error:
             raise store_error(error) from error
-
-    async def _write(self, write: Callable[[Connection], CreditAccount], name: str) -> CreditAccount:
-        future: asyncio.Future[CreditAccount] = asyncio.get_running_loop().create_future()
-        self._submit(Unit(write, cast("asyncio.Future[Any]", future), name=name))
-        return await future
 
 
 def account(row: tuple[Any, ...]) -> CreditAccount:

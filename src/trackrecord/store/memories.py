@@ -6,10 +6,9 @@ for the writer. Must never choose: recall does.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from trackrecord import clock
@@ -17,7 +16,7 @@ from trackrecord.memory.entries import Memory, MemoryEntry
 from trackrecord.store import retention, statements
 from trackrecord.store.driver import driver
 from trackrecord.store.sqlite import Connection, store_error
-from trackrecord.store.writer import Unit, Writer
+from trackrecord.store.writer import Writer
 from trackrecord.tenancy import LOCAL_USER
 
 T = TypeVar("T")
@@ -93,9 +92,7 @@ class SqliteMemories:
 
     async def write(self, write: Callable[[Connection], T]) -> T:
         """Have something written as one unit, and wait for its commit."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Unit(write, cast("asyncio.Future[Any]", future)))
-        return await future
+        return await self._writer.written(write)
 
     def _is_due(self, now: str) -> bool:
         try:

@@ -5,11 +5,10 @@ Must never hand a value to anybody but who asks for it by handle, and never writ
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from threading import Lock
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
 from trackrecord import clock
 from trackrecord.canonical import Json
@@ -19,9 +18,8 @@ from trackrecord.store import statements
 from trackrecord.store.driver import Connection, driver
 from trackrecord.store.sealing import Key, Place, Sealed, check_key, rewrap, seal, unseal
 from trackrecord.store.sqlite import store_error
-from trackrecord.store.writer import Unit
+from trackrecord.store.writer import Writer
 
-T = TypeVar("T")
 MOST_BYTES: Final = 64 * 1024
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _NO_KEY: Final = (
@@ -33,10 +31,10 @@ _NO_KEY: Final = (
 class SqliteSecrets:
     """Implements `Credentials`, and what the command line does with secrets."""
 
-    def __init__(self, reader: Connection, submit: Callable[[Unit], None], door: Lock, key: Key | None) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `submit`; seal and open with `key`."""
+    def __init__(self, reader: Connection, writer: Writer, door: Lock, key: Key | None) -> None:
+        """Read on `reader`, one thread at a time through `door`; write through `writer`; seal and open with `key`."""
         self._reader = reader
-        self._submit = submit
+        self._writer = writer
         self._door = door
         self._key = key
 
@@ -97,7 +95,7 @@ class SqliteSecrets:
             connection.execute(statements.INSERT_SECRET, _stored(place, seal(value, place, key)))
             return place.version
 
-        return await self._write(write)
+        return await self._writer.written(write)
 
     async def delete(self, tenant_id: str, name: str) -> None:
         """Forget a secret.
@@ -109,7 +107,7 @@ class SqliteSecrets:
         def write(connection: Connection) -> int:
             return connection.execute(statements.DELETE_SEALED, (tenant_id, name)).rowcount
 
-        if await self._write(write) == 0:
+        if await self._writer.written(write) == 0:
             raise _unknown(name)
 
     async def rotate(self, tenant_id: str, new: Key) -> int:
@@ -133,7 +131,7 @@ class SqliteSecrets:
         def write(connection: Connection) -> int:
             return sum(connection.execute(statements.SAVE_WRAPPING, change).rowcount for change in changes)
 
-        count = await self._write(write)
+        count = await self._writer.written(write)
         self._key = new
         return count
 
@@ -143,11 +141,6 @@ class SqliteSecrets:
                 return self._reader.execute(statement, bound).fetchall()
         except driver.Error as error:
             raise store_error(error) from error
-
-    async def _write(self, write: Callable[[Connection], T]) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._submit(Unit(write, cast("asyncio.Future[Any]", future)))
-        return await future
 
 
 def listed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Json]]:

@@ -61,8 +61,8 @@ class SqliteStore:
         )
         door = Lock()  # one thread at a time reads: several event loops may share the store
         self._memory = SqliteMemories(reader, self._writer, door)
-        self._secrets = SqliteSecrets(reader, self._writer.submit, door, key)
-        self._ledger = SqliteLedger(reader, self._writer.submit, door, self._notebook)
+        self._secrets = SqliteSecrets(reader, self._writer, door, key)
+        self._ledger = SqliteLedger(reader, self._writer, door, self._notebook)
         self.path = path
         self._is_quick = is_quick
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
 from trackrecord.store import failpoints
@@ -149,6 +149,16 @@ class Writer:
             if self._broken is not None:
                 raise self._broken
             self._queue.put(unit)
+
+    async def written(self, write: Callable[[Connection], T], name: str = "unit") -> T:
+        """What `write` gave, once the unit that it is has been committed.
+
+        Raises:
+            StoreError: it could not be stored, or the store is closed.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.submit(Unit(write, cast("asyncio.Future[Any]", future), name=name))
+        return await future
 
     def wake(self) -> None:
         """Have the writer ask again what is due: there is something now that it could not know of."""
