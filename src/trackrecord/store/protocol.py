@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
+from trackrecord.context.questions import Approvals
 from trackrecord.memory.entries import Memory
 from trackrecord.record.credits import Credits
 from trackrecord.record.intensity import DeclaredDesign
@@ -163,6 +164,11 @@ class Store(Protocol):
     @property
     def memory(self) -> MemoryStore:
         """Memories to recall from."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people."""
         ...
 
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
