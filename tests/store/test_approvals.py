@@ -15,6 +15,7 @@ from trackrecord import clock
 from trackrecord.errors import BadInput, Conflict, NotAnApprover, StoreError, TrackrecordError, UnknownRun
 from trackrecord.record.record import Ending
 from trackrecord.store import failpoints
+from trackrecord.store.asked import has_come
 from trackrecord.store.driver import driver
 from trackrecord.store.protocol import Begun
 from trackrecord.store.reader import SqliteReader
@@ -136,7 +137,7 @@ async def test_who_is_no_approver_decides_nothing(store: SqliteStore, path: Path
     with pytest.raises(NotAnApprover, match="'anne' may not decide") as refused:
         await decide(store, run_id, "anne")
     assert ("not_an_approver", 403) == (refused.value.code, refused.value.http_status)
-    assert "Did you mean 'anna'? It is for 'anna', 'ben' to decide." == refused.value.cure
+    assert "Did you mean 'anna'? It is for 'anna', 'ben' to decide; say who you are: --as NAME." == refused.value.cure
     assert before == runs.contents(path)
 
 
@@ -181,8 +182,10 @@ async def test_time_decides_nothing_before_it_is_over_or_after_somebody_did(stor
     """A deadline ahead leaves the question open; a decision stands whatever the clock says later."""
     run_id = await asking(store, path)
     assert (await store.approvals.expire(runs.TENANT, run_id, "s:ok/wait")).decision is None
-    given = await decide(store, run_id)
-    assert given == await store.approvals.expire(runs.TENANT, run_id, "s:ok/wait")
+    await decide(store, run_id)
+    stands = await store.approvals.look(runs.TENANT, run_id, "s:ok/wait")
+    assert "approved" == stands.decision
+    assert stands == await store.approvals.expire(runs.TENANT, run_id, "s:ok/wait")
 
 
 async def test_the_deadline_and_a_person_race_for_one_decision(store: SqliteStore, path: Path) -> None:
@@ -196,7 +199,8 @@ async def test_the_deadline_and_a_person_race_for_one_decision(store: SqliteStor
         stands = await store.approvals.look(runs.TENANT, run_id, "s:ok/wait")
         if number % 2:
             assert ("anna", "approved") == (stands.by, stands.decision)
-            assert answered == stands
+            assert expired == stands
+            assert (answered.by, answered.decision) == (stands.by, stands.decision)
         else:
             assert isinstance(answered, Conflict)
             assert expired == stands
@@ -349,6 +353,33 @@ async def test_a_settled_outcome_is_what_the_resumed_run_finds(store: SqliteStor
     assert said[outcome] == again.checkpoints[-1].outcome
     with pytest.raises(Conflict, match=f"decided by 'anna' at .*: {outcome}"):
         await settle(store, run_id)
+
+
+async def test_an_effect_may_be_asked_about_again(store: SqliteStore, path: Path) -> None:
+    """Settled as `retry` and interrupted again, each time is a question of its own, settled under the same path."""
+    run_id = await unknown_outcome(store, path)
+    asked = runs.asked(run_id, path="s:send/tool", kind="unknown_outcome", message="Was it sent?")
+    for attempt in range(2, 13):
+        await settle(store, run_id, "retry")
+        begun = await store.begin(runs.TENANT, run_id)
+        assert has_come(store._approvals._reader, runs.TENANT, run_id, ("s:other/wait", "s:send/tool"))
+        journal = store.journal(begun, "sync")
+        journal.append(None, runs.checkpoint(runs.tool_span(1), attempt=attempt + 1, **MARKER))
+        await journal.commit()
+        assert (await store.approvals.ask(asked)).decision is None
+        assert await store.approvals.ask(asked) == await store.approvals.look(runs.TENANT, run_id, "s:send/tool")
+        assert not has_come(store._approvals._reader, runs.TENANT, run_id, ("s:send/tool",))
+        (one,) = store.approvals.open(runs.TENANT)
+        assert (f"s:send/tool#{attempt}", "s:send/tool") == (one.path, one.place)
+        store._leases.let_go(begun)
+        runs.park(path, run_id, "unknown_outcome")
+    settled = await store.approvals.settle(runs.TENANT, run_id, "s:send", "done", {"sent": 1}, "anna")
+    assert ("s:send/tool#12", "done") == (settled.path, settled.decision)
+    connection = runs.look(path)
+    outcomes = connection.execute("SELECT outcome FROM run_checkpoints ORDER BY attempt").fetchall()
+    connection.close()
+    retried = [('{"settled":"retry"}',)] * 11
+    assert [("{}",), *retried, ('{"settled":"done","value":{"sent":1}}',)] == outcomes
 
 
 async def test_done_without_data_is_null(store: SqliteStore, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""What a run asks of a person, and how the answer stands: the shapes, and the protocol that the wiring hands in.
+"""Questions a run asks of people, and how they stand; agents that a step runs as runs of their own. Data only.
 
-A question lives in the database while its run rests, so that nobody waits for it. Must never decide anything itself.
+Whoever keeps the questions implements `Approvals`; the context asks and waits.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from typing import Literal, Protocol
 
 from trackrecord.sealed import sealed
 
-QuestionKind = Literal["approval", "unknown_outcome"]
 Needs = Literal["any", "all"]
 OnTimeout = Literal["approve", "reject"]
 
 
 @sealed
 class Question:
-    """What an approval asks.
+    """What a step asks.
 
     Attributes:
-        message: what is to be decided, in words for a person.
+        message: what is to be decided, in words.
         approvers: who may decide; empty means anybody.
-        needs: whether the first of them decides, or all must approve.
-        timeout_ms: how long the answer may take; None means for ever.
-        on_timeout: what no answer in time counts as.
+        needs: whether one of them decides or all of them must agree.
+        timeout_ms: how long it waits; None waits for ever.
+        on_timeout: what counts as decided after that.
     """
 
     message: str
@@ -34,19 +33,26 @@ class Question:
 
 
 @sealed
+class AgentRef:
+    """An agent by name; `version` is its hash or the beginning of it, None takes its present version."""
+
+    name: str
+    version: str | None = None
+
+
+@sealed
 class Asked:
-    """A question as it is stored, once per run and path.
+    """A question of a run, as it is kept.
 
     Attributes:
-        path: the effect that waits for the answer; of an unknown outcome the effect's own.
-        message: secrets taken out by whoever asks.
-        expires_at: stamp from which no answer counts any more; None means never.
+        path: the wait's, or of an unknown outcome the effect's own.
+        expires_at: stamp; None never.
     """
 
     tenant_id: str
     run_id: str
     path: str
-    kind: QuestionKind
+    kind: Literal["approval", "unknown_outcome"]
     message: str
     approvers: tuple[str, ...] = ()
     needs: Needs = "any"
@@ -59,27 +65,22 @@ class Standing:
     """How a question stands.
 
     Attributes:
-        requested_at: stamp of when it was asked.
-        expires_at: stamp from which no answer counts any more; None means never.
         decision: `approved` or `rejected`, of an unknown outcome `done` or `retry`; None while it is open.
-        by: who decided; None while it is open, and when time did.
-        comment: what they said; None when they said nothing.
+        by: who decided; None while it is open, or when time did.
     """
 
     requested_at: str
     expires_at: str | None
-    decision: str | None
-    by: str | None
-    comment: str | None
+    decision: str | None = None
+    by: str | None = None
+    comment: str | None = None
 
 
 class Approvals(Protocol):
-    """Questions to people, kept by the database."""
+    """Questions to people, kept beside the runs."""
 
     async def ask(self, asked: Asked) -> Standing:
-        """Store the question unless its run and path have one already; how it stands.
-
-        What the run's journal holds must be committed before, as before every parking.
+        """Keep a question, once; asked again it changes nothing. How it stands.
 
         Raises:
             StoreError: it could not be stored.
@@ -87,19 +88,17 @@ class Approvals(Protocol):
         ...
 
     async def look(self, tenant_id: str, run_id: str, path: str) -> Standing:
-        """How a question stands; a read, which waits for no writer.
+        """How a question stands; takes no turn of the writer.
 
         Raises:
-            BadInput: the run has not asked it. StoreError: it could not be read.
+            StoreError: it could not be read.
         """
         ...
 
     async def expire(self, tenant_id: str, run_id: str, path: str) -> Standing:
-        """Decide by `on_timeout`, unless somebody was faster or there is time left; how it stands.
-
-        An unknown outcome is never decided by time: it stays open, and whoever looks after the run ends it.
+        """The deadline has passed: what `on_timeout` says is decided, unless somebody was faster. How it stands.
 
         Raises:
-            BadInput: the run has not asked it. StoreError: it could not be stored.
+            StoreError: it could not be stored.
         """
         ...

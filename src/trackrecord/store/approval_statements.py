@@ -22,9 +22,12 @@ SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
     f"AND {one_of('run.status', LIVE)} ORDER BY requested_at, question.path"
 )
+# Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
+# on; `$` is the character after `#`.
 SELECT_STANDING: Final = """
-SELECT requested_at, expires_at, decision, decided_by, comment FROM approvals
-WHERE tenant_id = ? AND run_id = ? AND path = ?
+SELECT requested_at, expires_at, decision, decided_by, comment, path FROM approvals
+WHERE tenant_id = ? AND run_id = ? AND (path = ? OR path > ? || '#' AND path < ? || '$')
+ORDER BY requested_at DESC, length(path) DESC LIMIT 1
 """
 SAVE_VOTES: Final = (
     "UPDATE approvals SET votes = ? WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NULL"

@@ -69,8 +69,8 @@ class SqliteApprovals:
         comment: str | None,
         *,
         actor_id: str = LOCAL_USER,
-    ) -> Standing:
-        """Answer a question of a run that has not ended; without a path the only one that is open.
+    ) -> StoredQuestion:
+        """Answer a question of a run that has not ended; without a path the only one that is open. How it stands then.
 
         Of two that answer at once one decides, and the other is told. A waiting run is due from then on.
 
@@ -102,7 +102,7 @@ class SqliteApprovals:
         by: str,
         *,
         actor_id: str = LOCAL_USER,
-    ) -> Standing:
+    ) -> StoredQuestion:
         """Say what became of an effect whose outcome nobody knows: done, with what it gave, or to be tried again.
 
         Raises:

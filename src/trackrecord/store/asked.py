@@ -1,12 +1,18 @@
-"""Questions to people as they are stored: what was asked, who has said what, how it was decided. Pure; shapes only."""
+"""Questions to people as they are stored: what was asked, who has said what, how it stands. Reads only."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, Literal, cast
 
 from trackrecord.canonical import loads
-from trackrecord.context.questions import Needs, OnTimeout, QuestionKind
+from trackrecord.context.questions import Needs, OnTimeout, Standing
+from trackrecord.store import approval_statements
+from trackrecord.store.driver import Connection
+
+_AGAIN: Final = re.compile(r"#\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class StoredQuestion:
 
     Attributes:
         run_status: of its run, now.
-        path: the effect that waits for the answer.
+        path: the effect that waits for the answer; with `#2` behind it when it is asked for the second time.
         approvers: who may decide; empty means anybody.
         expires_at: stamp from which no answer counts any more; None means never.
         votes: in the order in which they came.
@@ -42,7 +48,7 @@ class StoredQuestion:
     agent_name: str
     run_status: str
     path: str
-    kind: QuestionKind
+    kind: Literal["approval", "unknown_outcome"]
     message: str
     approvers: tuple[str, ...]
     needs: Needs
@@ -54,6 +60,16 @@ class StoredQuestion:
     decided_by: str | None
     comment: str | None
     decided_at: str | None
+
+    @property
+    def place(self) -> str:
+        """The path of the effect, however often it was asked about."""
+        return _AGAIN.sub("", self.path)
+
+    @property
+    def by(self) -> str | None:
+        """Who decided, under the name that `Standing` has for it."""
+        return self.decided_by
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -86,3 +102,19 @@ def question(row: tuple[Any, ...]) -> StoredQuestion:
         comment=comment,
         decided_at=decided_at,
     )
+
+
+def latest(connection: Connection, tenant_id: str, run_id: str, path: str) -> tuple[str, Standing] | None:
+    """The path and the standing of what was asked last about an effect; None when nothing was."""
+    row = connection.execute(approval_statements.SELECT_STANDING, (tenant_id, run_id, path, path, path)).fetchone()
+    if row is None:
+        return None
+    requested_at, expires_at, decision, by, comment, at = row
+    standing = Standing(requested_at=requested_at, expires_at=expires_at, decision=decision, by=by, comment=comment)
+    return at, standing
+
+
+def has_come(connection: Connection, tenant_id: str, run_id: str, paths: Iterable[str]) -> bool:
+    """Whether what was asked last about one of these effects is decided: a run that waits for it may go on at once."""
+    found = (latest(connection, tenant_id, run_id, path) for path in paths)
+    return any(one is not None and one[1].decision is not None for one in found)

@@ -17,7 +17,7 @@ from trackrecord.context.questions import Asked, Standing
 from trackrecord.errors import BadInput, Conflict, NotAnApprover, UnknownRun
 from trackrecord.sealed import sealed
 from trackrecord.store import approval_statements, failpoints, statements
-from trackrecord.store.asked import StoredQuestion, Vote, question
+from trackrecord.store.asked import StoredQuestion, Vote, latest, question
 from trackrecord.store.driver import Connection
 from trackrecord.store.states import ENDED
 from trackrecord.store.transactions import audit
@@ -68,13 +68,16 @@ class Settlement:
 
 
 def ask(connection: Connection, asked: Asked) -> Standing:
-    """Store a question unless its run and path have one; how that one stands."""
+    """Store a question unless its run and path have one; how that one stands.
+
+    What became of an effect is asked anew when it was settled as `retry` and then interrupted once more.
+    """
     connection.execute(
         statements.INSERT_QUESTION,
         (
             asked.tenant_id,
             asked.run_id,
-            asked.path,
+            _path(connection, asked),
             asked.kind,
             asked.message,
             encode_clean(list(asked.approvers)),
@@ -95,11 +98,10 @@ def standing(connection: Connection, tenant_id: str, run_id: str, path: str) -> 
     Raises:
         BadInput: the run has not asked it.
     """
-    row = connection.execute(approval_statements.SELECT_STANDING, (tenant_id, run_id, path)).fetchone()
-    if row is None:
+    found = latest(connection, tenant_id, run_id, path)
+    if found is None:
         raise BadInput(f"run {run_id!r} asks nothing at {path!r}", cure="`trackrecord approvals` lists what is open.")
-    requested_at, expires_at, decision, by, comment = row
-    return Standing(requested_at=requested_at, expires_at=expires_at, decision=decision, by=by, comment=comment)
+    return found[1]
 
 
 def expire(connection: Connection, tenant_id: str, run_id: str, path: str) -> Standing:
@@ -116,8 +118,8 @@ def expire(connection: Connection, tenant_id: str, run_id: str, path: str) -> St
     return standing(connection, tenant_id, run_id, path)
 
 
-def decide(connection: Connection, answer: Answer) -> Standing:
-    """Count an answer, and decide by it when that is enough.
+def decide(connection: Connection, answer: Answer) -> StoredQuestion:
+    """Count an answer, and decide by it when that is enough; the question as it stands then.
 
     Raises:
         UnknownRun: there is no such run. BadInput: it asks nothing, not this, or more than one thing.
@@ -129,8 +131,8 @@ def decide(connection: Connection, answer: Answer) -> Standing:
     asked = _picked(run_id, status, questions, answer.path)
     if asked.kind != "approval":
         raise BadInput(
-            f"{asked.path!r} of run {run_id!r} is no approval: nobody knows whether it had its effect",
-            cure=f"Say what became of it: trackrecord settle {run_id} {asked.path} --outcome done|retry.",
+            f"{asked.place!r} of run {run_id!r} is no approval: nobody knows whether it had its effect",
+            cure=f"Say what became of it: trackrecord settle {run_id} {asked.place} --outcome done|retry.",
         )
     _check_open(asked, status, now)
     _check_approver(asked, answer.by)
@@ -145,11 +147,11 @@ def decide(connection: Connection, answer: Answer) -> Standing:
     action = "approval.decided" if is_decided else "approval.voted"
     details = dumps({"path": asked.path, "decision": answer.decision, "by": answer.by})
     audit(connection, tenant_id, answer.actor_id, action, run_id, now, details)
-    return standing(connection, *key)
+    return question(connection.execute(approval_statements.SELECT_QUESTION, key).fetchone())
 
 
-def settle(connection: Connection, settlement: Settlement) -> Standing:
-    """Give an effect of unknown outcome the end that a person says it had.
+def settle(connection: Connection, settlement: Settlement) -> StoredQuestion:
+    """Give an effect of unknown outcome the end that a person says it had; the question as it stands then.
 
     Raises:
         UnknownRun: there is no such run. BadInput: nothing is unknown there.
@@ -170,12 +172,12 @@ def settle(connection: Connection, settlement: Settlement) -> Standing:
             cure="Try again once `trackrecord approvals` shows it as waiting.",
         )
     key = (tenant_id, run_id, asked.path)
-    _close(connection, key, settlement)
+    _close(connection, (tenant_id, run_id, asked.place), settlement)
     _decide(connection, key, settlement.outcome, settlement.by, None, now)
     failpoints.reach("approval.settle")
-    details = dumps({"path": asked.path, "outcome": settlement.outcome, "by": settlement.by})
+    details = dumps({"path": asked.place, "outcome": settlement.outcome, "by": settlement.by})
     audit(connection, tenant_id, settlement.actor_id, "outcome.settled", run_id, now, details)
-    return standing(connection, *key)
+    return question(connection.execute(approval_statements.SELECT_QUESTION, key).fetchone())
 
 
 def checked_name(by: str) -> str:
@@ -218,6 +220,16 @@ def checked_data(outcome: str, data: Json) -> Json:
     return plain
 
 
+def _path(connection: Connection, asked: Asked) -> str:
+    """Under which path the question is stored."""
+    last = latest(connection, asked.tenant_id, asked.run_id, asked.path)
+    if asked.kind == "approval" or last is None:
+        return asked.path
+    at, stands = last
+    number = int(at.removeprefix(f"{asked.path}#")) if at != asked.path else 1
+    return at if stands.decision is None else f"{asked.path}#{number + 1}"
+
+
 def _questions(connection: Connection, tenant_id: str, run_id: str) -> tuple[str, list[StoredQuestion]]:
     """The run's status and everything it has asked, the oldest first."""
     row = connection.execute(statements.SELECT_STATUS, (tenant_id, run_id)).fetchone()
@@ -231,12 +243,12 @@ def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path:
     """The question at the path, which may leave its last word out; without a path the only open approval."""
     if path is None:
         return _only(run_id, status, questions)
-    found = [one for one in questions if one.path == path]
-    found = found or [one for one in questions if one.path.rpartition("/")[0] == path]
+    found = {one.place: one for one in questions if path in (one.path, one.place)}  # the latest at each place
+    found = found or {one.place: one for one in questions if one.place.rpartition("/")[0] == path}
     if len(found) == 1:
-        return found[0]
-    open_paths = [one.path for one in questions if one.decision is None]
-    near = get_close_matches(path, [one.path for one in questions], 1)
+        return next(iter(found.values()))
+    open_paths = [one.place for one in questions if one.decision is None]
+    near = get_close_matches(path, [one.place for one in questions], 1)
     cure = f"Did you mean {near[0]!r}? " if near else ""
     cure += f"Open there: {', '.join(map(repr, open_paths))}." if open_paths else "Nothing is open there."
     raise BadInput(f"run {run_id!r} asks nothing at {path!r}", cure=cure)
@@ -254,13 +266,13 @@ def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> Stor
         return max(approvals, key=lambda one: one.decided_at or "")  # whoever decided it was faster
     if status in ENDED:
         raise Conflict(f"run {run_id!r} has ended as {status!r}", cure="It asks nothing any more.")
-    others = [one.path for one in questions if one.decision is None]
+    others = [one.place for one in questions if one.decision is None]
     cure = f"Settle {others[0]!r}: nobody knows its outcome." if others else "`trackrecord approvals` lists who asks."
     raise BadInput(f"run {run_id!r} ({status}) asks for no approval", cure=cure)
 
 
 def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
-    at = f"{asked.path!r} of run {asked.run_id!r}"
+    at = f"{asked.place!r} of run {asked.run_id!r}"
     decided = f"{at} was decided by {_who(asked)} at {asked.decided_at}: {asked.decision}"
     if status in ENDED:
         told = f"; {decided}" if asked.decision is not None else ""
@@ -284,7 +296,7 @@ def _check_approver(asked: StoredQuestion, by: str) -> None:
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise NotAnApprover(
             f"{by!r} may not decide {asked.path!r} of run {asked.run_id!r}",
-            cure=f"{hint}It is for {', '.join(map(repr, asked.approvers))} to decide.",
+            cure=f"{hint}It is for {', '.join(map(repr, asked.approvers))} to decide; say who you are: --as NAME.",
         )
     for vote in asked.votes:
         if vote.by == by:
