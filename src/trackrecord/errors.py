@@ -13,6 +13,7 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ AgentNotActive             the agent is a draft or archived
     │  ├─ PluginNotConnected         a required plugin is not there
     │  ├─ InsufficientCredits        the user's account has no credits left
+    │  ├─ NotAnApprover              the decision is somebody else's to make
     │  ├─ UnknownModel               the model cannot be reached from here
     │  └─ UnknownEngine              no engine of that name
     ├─ RunError                      the run ended badly; `code` is the error_code of the record
@@ -189,6 +190,12 @@ class InsufficientCredits(Refused):
 
     code = "insufficient_credits"
     http_status = 402
+
+
+class NotAnApprover(Refused):
+    """The question names who may decide it, and this is none of them."""
+
+    code = "not_an_approver"
 
 
 class UnknownModel(Refused):

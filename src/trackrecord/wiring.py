@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 from trackrecord.admission import Request
 from trackrecord.agent import Agent
+from trackrecord.canonical import clean_text, dumps, loads
 from trackrecord.config import Settings, read_settings, secrets_of
 from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
@@ -37,6 +38,7 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
+from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.feedback import Feedback
 from trackrecord.store.ledger import CreditAccount
 from trackrecord.store.memory_book import MemoryBook
@@ -357,6 +359,77 @@ class Trackrecord:
             UnknownRun: there is no such run. BadInput: it has not ended, the verdict is none, or the text is too long.
         """
         return await self.memory.feedback(run_id, verdict, text, user_id)
+
+    async def approvals(self, run_id: str | None = None) -> list[StoredQuestion]:
+        """What waits for a person, the oldest first: of one run, or of all that have not ended."""
+        return self._opened_store().approvals.open(LOCAL_TENANT, run_id)
+
+    async def approve(
+        self, run_id: str, path: str | None = None, *, by: str = LOCAL_USER, comment: str | None = None
+    ) -> StoredQuestion:
+        """Approve what a run asks; without a path the only question that is open. How it stands then.
+
+        Of two that decide at once one wins. A question for which all must approve is open until they have.
+
+        Args:
+            run_id: the run; it must not have ended.
+            path: of the question, with or without its last word, like `s:ok/wait` or `s:ok`.
+            by: who says so; one of the question's approvers when it has any.
+            comment: why; kept with the decision, and told to the run.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: it asks nothing, not this, or more than one thing.
+            Conflict: it has ended, somebody was faster, the time is over, or this person has voted.
+            NotAnApprover: it is for others to decide.
+        """
+        return await self._decide(run_id, path, by, "approved", comment)
+
+    async def reject(
+        self, run_id: str, path: str | None = None, *, by: str = LOCAL_USER, comment: str | None = None
+    ) -> StoredQuestion:
+        """Reject what a run asks; arguments and errors as of `approve`. One rejection decides."""
+        return await self._decide(run_id, path, by, "rejected", comment)
+
+    async def settle(
+        self,
+        run_id: str,
+        path: str,
+        outcome: Literal["done", "retry"],
+        data: object = None,
+        *,
+        by: str = LOCAL_USER,
+    ) -> StoredQuestion:
+        """Say what became of a call of unknown outcome, so that its run goes on; how the question stands then.
+
+        Args:
+            run_id: the run; it must be waiting.
+            path: of the call, with or without its last word, like `s:send/tool` or `s:send`.
+            outcome: `done`: it had its effect; `retry`: it had none, and is called again.
+            data: what it gave, when it is done; known secrets are taken out.
+            by: who says so.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: nothing is unknown there, or the data cannot be used.
+            Conflict: it has ended, it does not wait, or somebody was faster.
+        """
+        approvals, redactor = self._opened_store().approvals, self._opened().redactor
+        given = loads(redactor.exact_json(dumps(data)))
+        settled = await approvals.settle(LOCAL_TENANT, run_id, path, outcome, given, by)
+        self._nudge(run_id)
+        return settled
+
+    async def _decide(
+        self, run_id: str, path: str | None, by: str, decision: Literal["approved", "rejected"], comment: str | None
+    ) -> StoredQuestion:
+        approvals, redactor = self._opened_store().approvals, self._opened().redactor
+        words = None if comment is None else redactor.text(clean_text(comment))
+        decided = await approvals.decide(LOCAL_TENANT, run_id, path, by, decision, words)
+        self._nudge(run_id)
+        return decided
+
+    def _nudge(self, run_id: str) -> None:
+        """A run has been answered: what carries runs here need not wait for its next look at the database."""
+        del run_id  # the sweep of this version carries no waiting run
 
     async def grant_credits(self, amount: int, *, user_id: str = LOCAL_USER, note: str | None = None) -> CreditAccount:
         """Give a user credits; the first grant opens the account, and limits the runs that begin after it.

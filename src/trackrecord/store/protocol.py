@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from trackrecord.canonical import Json
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
+from trackrecord.context.questions import Approvals
 from trackrecord.memory.entries import Memory
 from trackrecord.record.credits import Credits
 from trackrecord.record.intensity import DeclaredDesign
@@ -192,6 +193,11 @@ class Store(Protocol):
     @property
     def memory(self) -> MemoryStore:
         """Memories to recall from."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people."""
         ...
 
     def accept(self, run: AcceptedRun) -> Awaitable[None]:

@@ -18,6 +18,7 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
 from trackrecord.store import adjusting, external, failpoints, postings, statements, transactions
+from trackrecord.store.approvals import SqliteApprovals
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
@@ -65,6 +66,7 @@ class SqliteStore:
         self._memory = SqliteMemories(reader, self._writer, door)
         self._secrets = SqliteSecrets(reader, self._writer, door, key)
         self._ledger = SqliteLedger(reader, self._writer, door, self._notebook)
+        self._approvals = SqliteApprovals(reader, self._writer, door)
         self.path = path
         self._is_quick = is_quick
 
@@ -119,6 +121,11 @@ class SqliteStore:
     def ledger(self) -> SqliteLedger:
         """Credit accounts, to look at and to add to."""
         return self._ledger
+
+    @property
+    def approvals(self) -> SqliteApprovals:
+        """What runs ask of people, to ask and to answer."""
+        return self._approvals
 
     def has_account(self, tenant_id: str, user_id: str) -> bool:
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""

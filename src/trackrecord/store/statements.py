@@ -189,6 +189,20 @@ CREDIT_ENTRY: Final = (
     "created_at",
 )
 
+QUESTION: Final = (
+    *RUN,
+    "path",
+    "kind",
+    "message",
+    "approvers",
+    "needs",
+    "requested_at",
+    "expires_at",
+    "on_timeout",
+    "votes",
+)
+ANSWER: Final = ("decision", "decided_by", "comment", "decided_at")
+
 SEALED: Final = ("key_id", "nonce", "wrapped_key", "ciphertext")
 SECRET: Final = ("tenant_id", "name", "version", *SEALED, "created_at")
 
@@ -208,6 +222,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "external_executions": EXTERNAL,
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
+    "approvals": (*QUESTION, *ANSWER),
     "credit_accounts": ACCOUNT,
     "credit_entries": CREDIT_ENTRY,
     "secrets": SECRET,
@@ -413,6 +428,7 @@ LEFT JOIN credit_entries entry ON entry.tenant_id = account.tenant_id AND entry.
 WHERE account.tenant_id = ? AND account.user_id = coalesce(?, account.user_id)
 GROUP BY account.tenant_id, account.user_id ORDER BY account.user_id
 """
+INSERT_QUESTION: Final = _insert("approvals", QUESTION, "ON CONFLICT (tenant_id, run_id, path) DO NOTHING")
 INSERT_SECRET: Final = _insert("secrets", SECRET)
 SELECT_SECRET: Final = (
     f"SELECT version, {', '.join(SEALED)} FROM secrets WHERE tenant_id = ? AND name = ? ORDER BY version DESC LIMIT 1"
