@@ -1,4 +1,4 @@
-"""Where everything of a drawing goes: sequence downwards, what may run at once side by side, containers as frames. Pure.
+"""Where everything of a drawing goes: sequence downwards, side by side what may run at once, containers framed. Pure.
 
 Many boxes that wait for the same and are waited for by the same stand in a grid, with one line for all. Coordinates are
 pixels, relative to what contains a thing; no two boxes overlap, and each lies within what contains it.

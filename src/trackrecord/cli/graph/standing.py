@@ -188,8 +188,9 @@ class _Sum:
 
     def standing(self, times: Mapping[State, int]) -> Standing:
         """What it comes to."""
+        worst = [state for state in _WORST_FIRST if state in times]
         return Standing(
-            state=next((state for state in _WORST_FIRST if state in times), "unknown"),
+            state=worst[0] if worst else "unknown",
             times=tuple((state, times[state]) for state in _ORDER if state in times),
             duration_us=self.duration_us,
             calls=len(self.paths),
