@@ -35,6 +35,33 @@ EVERY: list[dict[str, Any]] = [
     {"id": "both", "type": "parallel", "branches": {"left": [{"id": "l", **WAIT}], "right": [{"id": "r", **WAIT}]}},
     {"id": "shape", "type": "transform", "operation": "select", "input": "{{ inputs.rows }}", "fields": ["a"]},
     {"id": "pause", "type": "delay", "duration": "2s"},
+    {
+        "id": "sort",
+        "type": "switch",
+        "value": "{{ steps.ask.data }}",
+        "cases": {"a": [{"id": "is_a", **WAIT}], "b": [{"id": "is_b", **WAIT}]},
+        "default": [{"id": "is_none", **WAIT}],
+    },
+    {
+        "id": "fits",
+        "type": "validate",
+        "value": "{{ inputs.rows }}",
+        "schema": {"type": "array"},
+        "rules": [{"condition": "len(value) > 1"}],
+        "on_failure": "skip",
+    },
+    {"id": "same", "type": "compare", "operation": "diff", "left": "{{ inputs.rows }}", "right": "{{ inputs.x }}"},
+    {
+        "id": "ok",
+        "type": "approval",
+        "message": "Send it?",
+        "approvers": ["ada", "bob"],
+        "needs": "all",
+        "timeout": "2h",
+        "on_timeout": "approve",
+    },
+    {"id": "inline", "type": "sub_workflow", "inputs": {}, "steps": [{"id": "in_it", **WAIT}]},
+    {"id": "other", "type": "sub_workflow", "agent": "letter-writer", "inputs": {}},
 ]
 
 
@@ -79,6 +106,23 @@ def test_what_steps_say() -> None:
     assert ("clock", ("waits 2.0 s",)) == (nodes["pause"].shape, nodes["pause"].remarks)
 
 
+def test_what_waits_for_people_and_other_runs_says() -> None:
+    """Who is asked, and for how long; which agent is run."""
+    nodes = by_key(drawn(EVERY))
+
+    assert ("person", ("Send it?", 'all of ["ada","bob"]', "approved after 2 h 00 min without an answer")) == (
+        nodes["ok"].shape,
+        nodes["ok"].remarks,
+    )
+    assert ("child", "sub_workflow letter-writer", ("a run of its own · its current version",)) == (
+        nodes["other"].shape,
+        nodes["other"].kind,
+        nodes["other"].remarks,
+    )
+    assert ("inputs.rows", "a schema and 1 rule · skips what follows if it does not fit") == nodes["fits"].remarks
+    assert ("compare diff", ("inputs.rows and inputs.x",)) == (nodes["same"].kind, nodes["same"].remarks)
+
+
 def test_what_steps_contain() -> None:
     """Each list of inner steps is an arm with its name; a fallback is a detour."""
     nodes = by_key(drawn(EVERY))
@@ -87,6 +131,8 @@ def test_what_steps_contain() -> None:
     assert {"each time": ["tick"]} == arms_of(nodes["again"])
     assert {"each item": ["one"]} == arms_of(nodes["each"])
     assert {"left": ["l"], "right": ["r"]} == arms_of(nodes["both"])
+    assert {"case a": ["is_a"], "case b": ["is_b"], "otherwise": ["is_none"]} == arms_of(nodes["sort"])
+    assert {"in this run": ["in_it"]} == arms_of(nodes["inline"])
     assert {"if it fails": ["instead"]} == arms_of(nodes["talk"])
     assert nodes["talk"].arms[0].is_detour
 

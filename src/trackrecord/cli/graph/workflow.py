@@ -17,6 +17,8 @@ from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import (
     ActionBody,
     AgentBody,
+    ApprovalBody,
+    CompareBody,
     ConditionalBody,
     DelayBody,
     LlmBody,
@@ -25,7 +27,10 @@ from trackrecord.workflow.steps import (
     ParallelBody,
     Step,
     StepList,
+    SubWorkflowBody,
+    SwitchBody,
     TransformBody,
+    ValidateBody,
 )
 
 Standings = Mapping[str, Standing]
@@ -100,6 +105,11 @@ def _told(step: Step, standings: Standings | None) -> _Told:
         case ConditionalBody():
             arms = (_arm("then", body.then, standings), _arm("else", body.otherwise, standings))
             return _Told(shape="question", remarks=(f"{body.condition.source[:_LONGEST]}?",), arms=_filled(arms))
+        case SwitchBody():
+            arms = tuple(_arm(f"case {key}", steps, standings) for key, steps in body.cases)
+            if body.default is not None:
+                arms = (*arms, _arm("otherwise", body.default, standings))
+            return _Told(shape="question", remarks=(f"by {_source(body.value)}",), arms=_filled(arms))
         case LoopBody():
             most = f"at most {many(body.max_iterations, 'iteration')}"
             again = f"while {body.while_.source[:_LONGEST]}" if body.while_ is not None else _each(body.as_, body.over)
@@ -125,10 +135,39 @@ def _told(step: Step, standings: Standings | None) -> _Told:
             return _Told(shape="fork", remarks=(joined((join, at_once)),), arms=arms, unit="branch")
         case TransformBody():
             return _Told()
+        case ValidateBody():
+            return _Told(shape="question", remarks=(_source(body.value), _validated(body)))
+        case CompareBody():
+            sides = f"{_source(body.left)} and {_source(body.right)}"
+            return _Told(kind=body.operation, remarks=(sides,))
+        case ApprovalBody():
+            return _Told(shape="person", remarks=(_source(body.message), *_approved(body)))
+        case SubWorkflowBody():
+            if body.steps is not None:
+                return _Told(shape="group", arms=(_arm("in this run", body.steps, standings),))
+            version = f"version {body.version}" if body.version is not None else "its current version"
+            return _Told(shape="child", kind=body.agent or "", remarks=(joined(("a run of its own", version)),))
         case DelayBody():
             until = f"until {_source(body.until)}" if body.until is not None else ""
             return _Told(shape="clock", remarks=(until or f"waits {_wait(body.duration_ms)}",))
     assert_never(body)
+
+
+def _validated(body: ValidateBody) -> str:
+    """What a validate step asks, and what a value that does not fit does."""
+    asked = ("a schema" if body.schema is not None else "", many(len(body.rules), "rule") if body.rules else "")
+    ends = {"fail": "", "continue": "goes on if it does not fit", "skip": "skips what follows if it does not fit"}
+    return joined((" and ".join(one for one in asked if one), ends[body.on_failure]))
+
+
+def _approved(body: ApprovalBody) -> Iterable[str]:
+    """Who answers an approval, and what happens when nobody does."""
+    asked = _source(body.approvers)
+    who = f"{'all' if body.needs == 'all' else 'any'} of {asked}" if asked not in ("", "[]") else "anybody"
+    yield joined((who, "a rejection fails it" if body.on_reject == "fail" else ""))
+    if body.timeout_ms is not None:
+        done = {"approve": "approved", "reject": "rejected"}[body.on_timeout]
+        yield f"{done} after {milliseconds(body.timeout_ms)} without an answer"
 
 
 def _filled(arms: Iterable[Arm]) -> tuple[Arm, ...]:
