@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,8 +11,13 @@ import orjson
 import pytest
 from tests.cli.conftest import Type
 
-from trackrecord.canonical import dumps
+from trackrecord import Agent
+from trackrecord.canonical import dumps, loads
+from trackrecord.cli.graph.drawing import of_run
+from trackrecord.cli.graph.mermaid import mermaid
+from trackrecord.cli.graph.reading import Traced, read_traced
 from trackrecord.store.driver import driver
+from trackrecord.store.reader import SqliteReader
 
 STEPS = """\
 name: steps
@@ -131,6 +137,68 @@ def test_a_run_that_failed(typed: Type, steps: Path) -> None:
     assert "✗ failed" in told["first"]
     assert "not reached" in told["second"]
     assert "cause: tool_failed at s:first" in text
+
+
+WAITS = """\
+name: waits
+plugins_required: [demo]
+workflow_steps:
+  - {id: first, type: action, plugin: demo, action: list_leads}
+  - id: both
+    type: parallel
+    branches:
+      left: [{id: ok, type: approval, message: "Send it?"}]
+      right: [{id: other, type: action, plugin: demo, action: list_leads}]
+  - {id: second, type: action, plugin: demo, action: list_leads}
+"""
+
+
+def test_a_run_that_waits(typed: Type, steps: Path) -> None:
+    """What it waits for, what contains that, and what has not been reached for it."""
+    (steps / "waits.yaml").write_text(WAITS)
+    typed("run", "early.yaml")
+    with SqliteReader(steps / "data/trackrecord/runs.db") as reader:
+        traced = read_traced(reader, "last")
+    # as the run of an approval leaves it while nobody has answered
+    execution = {
+        **traced.execution,
+        "runs_workflow": 1,
+        "status": "waiting",
+        "completed_at": None,
+        "error_code": None,
+        "error_path": None,
+    }
+    done = next(span for span in traced.spans if span.path == "s:first")
+    spans = tuple(replace(done, path=path, status="ok") for path in ("s:first", "s:both/b:right/s:other"))
+    agent = Agent.load(steps / "waits.yaml")
+    run = Traced(
+        execution=execution,
+        definition=loads(agent.definition),  # type: ignore[arg-type]  # an object
+        spans=spans,
+        pending=("s:both/b:left/s:ok/wait",),
+    )
+    told = boxes(mermaid(of_run(run)))
+
+    expected = {"first": "✓", "both": "‖", "ok": "‖", "other": "✓", "second": "·"}
+    assert expected == {
+        key: re.findall("[✓‖·] (?=completed|waiting|not reached)", told[key])[0].strip() for key in expected
+    }
+    assert told["ok"].endswith("‖ waiting")
+
+
+def test_what_has_begun_is_read(typed: Type, steps: Path) -> None:
+    """A marker of an effect that has no result yet tells where a run is."""
+    typed("run", "early.yaml")
+    file = steps / "data/trackrecord/runs.db"
+    with driver.connect(file) as connection:
+        connection.execute(
+            "INSERT INTO run_checkpoints (tenant_id, run_id, path, attempt, state, kind, effect, request_hash, subject,"
+            " epoch, start_us) SELECT tenant_id, id, 's:second/wait', 1, 'started', 'wait', 'read', '', '', 1, 0"
+            " FROM agent_executions"
+        )
+    connection.close()
+    with SqliteReader(file) as reader:
+        assert ("s:second/wait",) == read_traced(reader, "last").pending
 
 
 def test_a_run_of_the_loop(typed: Type) -> None:

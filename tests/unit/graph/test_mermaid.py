@@ -15,9 +15,10 @@ from trackrecord.cli.graph.node import Arm, Drawing, Node, chain
 
 LABEL = r'"(?:[^"#<>`{}\[\]|;&%\\\n]|#\d+;|<br/>)*"'
 NAME = r"(?:start|n\d+h?|note\d+)"
-BOX = rf"{NAME}(?:\[{LABEL}\]|\{{{LABEL}\}}|\{{\{{{LABEL}\}}\}}|\[/{LABEL}\\\]|\[\\{LABEL}/\]|\(\[{LABEL}\]\)|\[\[{LABEL}\]\]|>{LABEL}\])"
+SHAPES = (r"\[{}\]", r"\{{{}\}}", r"\{{\{{{}\}}\}}", r"\[/{}\\\]", r"\[\\{}/\]", r"\(\[{}\]\)", r"\[\[{}\]\]", r">{}\]")
+BOX = f"{NAME}(?:{'|'.join(shape.format(LABEL) for shape in SHAPES)})"
 LINE = re.compile(
-    rf"flowchart TD|\s+%% [^{{}}%]*|\s+{BOX}|\s+subgraph {NAME}\[{LABEL}\]|\s+end"
+    rf"flowchart TD|\s+%% [^{{}}%]*|\s+{BOX}|\s+subgraph {NAME}\[{LABEL}\]|\s+end|\s+direction TB"
     rf"|\s+{NAME} (?:-->|-\.->)(?:\|{LABEL}\|)? {NAME}"
     r"|\s+classDef [a-z]+ [a-z0-9:#,\- ]+|\s+class [n\dh,]+ [a-z]+"
 )

@@ -110,7 +110,7 @@ def test_what_waits_for_people_and_other_runs_says() -> None:
     """Who is asked, and for how long; which agent is run."""
     nodes = by_key(drawn(EVERY))
 
-    assert ("person", ("Send it?", 'all of ["ada","bob"]', "approved after 2 h 00 min without an answer")) == (
+    assert ("person", ("Send it?", "all of ada, bob", "approved after 2 h 00 min without an answer")) == (
         nodes["ok"].shape,
         nodes["ok"].remarks,
     )

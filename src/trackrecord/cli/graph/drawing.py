@@ -32,13 +32,12 @@ def of_agent(agent: Agent) -> Drawing:
 def of_run(run: Traced) -> Drawing:
     """How a run went: on the workflow of the version it followed, or call by call when it followed none."""
     row = run.execution
-    is_stepwise = any(span.kind == "step" for span in run.spans) or row["engine"] == "orchestrator"
-    steps = _workflow(run.definition) if is_stepwise else None
+    steps = _workflow(run.definition) if row["runs_workflow"] else None
     if steps is None:
         body = calls(run.spans)
     else:
         body = workflow(steps.steps, standings(run.spans, pending=run.pending, resting=_resting(run)))
-    notes = () if steps is not None or not is_stepwise else (_UNREADABLE,)
+    notes = (_UNREADABLE,) if row["runs_workflow"] and steps is None else ()
     return Drawing(
         title=str(row["agent_name"]), facts=tuple(_facts(run)), body=body, state=str(row["status"]), notes=notes
     )

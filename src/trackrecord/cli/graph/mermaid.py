@@ -98,6 +98,7 @@ class _Made:
             self._box(name, node, indent)
             return
         self.lines.append(f'{indent}subgraph {name}["{_label([node.title])}"]')
+        self.lines.append(f"{indent}  direction TB")
         head = f"{name}h"
         self._box(head, node, f"{indent}  ")
         for arm in node.arms:

@@ -37,21 +37,25 @@ def read_traced(reader: SqliteReader, run: str) -> Traced:
     with reader.snapshot():
         execution = reader.execution(run)
         run_id = str(execution["id"])
-        key = (reader.tenant_id, run_id)
         versions = reader.rows(
             "SELECT definition FROM agent_versions WHERE tenant_id = ? AND agent_id = ? AND version = ?",
             (reader.tenant_id, execution["agent_id"], execution["agent_version"]),
-        )
-        begun = reader.rows(
-            "SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started' ORDER BY path",
-            key,
         )
         return Traced(
             execution=execution,
             definition=_mapping(versions[0]["definition"]) if versions else None,
             spans=reader.spans(run_id),
-            pending=tuple(str(row["path"]) for row in begun),
+            pending=_pending(reader, run_id),
         )
+
+
+def _pending(reader: SqliteReader, run_id: str) -> tuple[str, ...]:
+    """Paths of effects that have begun, and of questions that nobody has answered yet."""
+    queries = ["SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started'"]
+    if reader.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'approvals'"):
+        queries.append("SELECT path FROM approvals WHERE tenant_id = ? AND run_id = ? AND decision IS NULL")
+    rows = [row for query in queries for row in reader.rows(query, (reader.tenant_id, run_id))]
+    return tuple(sorted({str(row["path"]) for row in rows}))
 
 
 def _mapping(text: object) -> Mapping[str, object] | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from trackrecord.canonical import loads
 from trackrecord.cli.graph.node import Arm, Node, Shape
 from trackrecord.cli.graph.standing import UNREACHED, Standing
 from trackrecord.cli.look import joined
@@ -162,8 +163,10 @@ def _validated(body: ValidateBody) -> str:
 
 def _approved(body: ApprovalBody) -> Iterable[str]:
     """Who answers an approval, and what happens when nobody does."""
-    asked = _source(body.approvers)
-    who = f"{'all' if body.needs == 'all' else 'any'} of {asked}" if asked not in ("", "[]") else "anybody"
+    source = _source(body.approvers)
+    named = loads(source) if body.approvers.is_constant and source.startswith("[") else source
+    people = ", ".join(map(str, named)) if isinstance(named, list) else source
+    who = f"{'all' if body.needs == 'all' else 'any'} of {people}" if people else "anybody"
     yield joined((who, "a rejection fails it" if body.on_reject == "fail" else ""))
     if body.timeout_ms is not None:
         done = {"approve": "approved", "reject": "rejected"}[body.on_timeout]
