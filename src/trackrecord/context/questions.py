@@ -1,9 +1,11 @@
-"""What a run asks of people and of other agents while it waits: plain values, no behaviour."""
+"""What a run asks of people and of other agents, which it waits for: plain values, no behaviour."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
+from trackrecord.canonical import Json
 from trackrecord.sealed import sealed
 
 
@@ -24,3 +26,15 @@ class AgentRef:
 
     name: str
     version: str | None = None
+
+
+class Asking(Protocol):
+    """The part of a context that asks; a run that waits holds no worker."""
+
+    async def approval(self, relative: str, question: Question) -> Json:
+        """What people decided: {decision, by, comment}."""
+        ...
+
+    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
+        """The output of a child run; raises RunError when it ended badly."""
+        ...
