@@ -201,6 +201,49 @@ def test_what_has_begun_is_read(typed: Type, steps: Path) -> None:
         assert ("s:second/wait",) == read_traced(reader, "last").pending
 
 
+CHOICES = """\
+name: choices
+plugins_required: [demo]
+workflow_steps:
+  - {id: count, type: transform, operation: set, value: 2}
+  - id: sort
+    type: switch
+    value: "{{ steps.count.data }}"
+    cases:
+      "1": [{id: one, type: action, plugin: demo, action: list_leads}]
+      "2": [{id: two, type: action, plugin: demo, action: list_leads}]
+    default: [{id: many, type: action, plugin: demo, action: list_leads}]
+  - id: race
+    type: parallel
+    join: any
+    branches:
+      fast: [{id: hare, type: action, plugin: demo, action: list_leads}]
+      slow: [{id: snail, type: action, plugin: demo, action: wait, params: {milliseconds: 5000}}]
+  - id: inline
+    type: sub_workflow
+    inputs: {}
+    steps: [{id: inner, type: compare, operation: equals, left: "{{ 1 }}", right: "{{ 1 }}"}]
+"""
+
+
+def test_a_run_that_chose(typed: Type, steps: Path) -> None:
+    """The case that was taken, the branch that lost, the steps of a workflow inside this one."""
+    (steps / "choices.yaml").write_text(CHOICES)
+    assert 0 == typed("run", "choices.yaml").code
+    text = typed("graph").out
+    told = boxes(text)
+
+    assert ['"case 1, not taken"', '"case 2"', '"otherwise, not taken"'] == re.findall('"(?:case|other).*?"', text)
+    expected = {
+        "one": "not reached",
+        "two": "completed",
+        "hare": "completed",
+        "snail": "tolerated",
+        "inner": "completed",
+    }
+    assert [] == [name for name, word in expected.items() if word not in told[name]]
+
+
 def test_a_run_of_the_loop(typed: Type) -> None:
     """A run that followed no workflow is drawn turn by turn."""
     typed("run", "echo.yaml")

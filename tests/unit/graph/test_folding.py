@@ -63,3 +63,15 @@ def test_what_went_wrong_is_opened_first() -> None:
 
     assert ((), 30, ("30 parts inside, folded",)) == (fine.arms, fine.hidden, fine.remarks)
     assert 30 == len(wrong.arms[0].nodes)
+
+
+def test_arrows_that_others_imply_are_left_out_where_there_are_too_many() -> None:
+    """The order stays the same, and the drawing says so."""
+    nodes = long(60).body.nodes
+    dense = tuple((one, other) for other in range(60) for one in range(other))
+    thin = folded(Drawing(title="dense", body=Arm(nodes=nodes, edges=dense)))
+
+    assert chain(60) == tuple(sorted(thin.body.edges))
+    assert ("Arrows that other arrows imply are left out.",) == thin.notes
+    few = Drawing(title="few", body=Arm(nodes=nodes, edges=(*chain(60), (0, 59))))
+    assert few == folded(few)

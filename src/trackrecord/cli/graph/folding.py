@@ -7,28 +7,40 @@ went wrong in it; each gap is a node that says how many it stands for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from trackrecord.cli.graph.node import Arm, Drawing, Node, size
+from trackrecord.cli.graph.node import Arm, Drawing, Node, size, walk
 from trackrecord.cli.units import many
 
 MOST_NODES: Final = 400
+MOST_EDGES: Final = 480
+_IMPLIED: Final = "Arrows that other arrows imply are left out."
 _FINE: Final = frozenset({"ok", "skipped", "unreached"})
 
 
 def folded(drawing: Drawing, most: int = MOST_NODES) -> Drawing:
     """The drawing with at most so many nodes; as it is when it fits, else with a note of what was left out."""
+    small = _folded(drawing, most)
+    edges = sum(len(arm.edges) for arm in _arms(small.body))
+    if edges <= MOST_EDGES:
+        return small
+    thin = _thinned(small.body)
+    left = sum(len(arm.edges) for arm in _arms(thin))
+    return replace(small, body=thin, notes=(*small.notes, _IMPLIED)) if left < edges else small
+
+
+def _folded(drawing: Drawing, most: int) -> Drawing:
     every = size(drawing.body)
     if every <= most:
         return drawing
     plan = _Plan(room=most)
     plan.open(drawing.body)
     body = plan.arm(drawing.body)
-    shown = sum(1 for node in _nodes(body) if node.shape != "more")
+    shown = sum(1 for node in walk(body) if node.shape != "more")
     note = f"{shown:,} of {every:,} parts are drawn; the others are folded into what contains them."
     return replace(drawing, body=body, notes=(note, *drawing.notes))
 
@@ -162,10 +174,26 @@ def _topological(arm: Arm) -> list[int]:
     return order
 
 
-def _nodes(arm: Arm) -> list[Node]:
-    waiting, found = [arm], list[Node]()
-    while waiting:
-        for node in waiting.pop().nodes:
-            found.append(node)
-            waiting.extend(node.arms)
-    return found
+def _arms(arm: Arm) -> Iterator[Arm]:
+    """The arm and every one inside it."""
+    yield arm
+    for node in walk(arm):
+        yield from node.arms
+
+
+def _thinned(arm: Arm) -> Arm:
+    """The arm without edges that lead where others lead as well, step by step; the order stays the same."""
+    before: dict[int, list[int]] = {}
+    for one, other in arm.edges:
+        before.setdefault(other, []).append(one)
+    reached: dict[int, int] = {}  # what precedes each place, as a bit mask
+    implied: set[tuple[int, int]] = set()
+    for place in _topological(arm):
+        direct = before.get(place, [])
+        indirect = 0
+        for one in direct:
+            indirect |= reached[one]
+        implied |= {(one, place) for one in direct if indirect >> one & 1}
+        reached[place] = indirect | sum(1 << one for one in set(direct) if not indirect >> one & 1)
+    nodes = tuple(replace(node, arms=tuple(map(_thinned, node.arms))) for node in arm.nodes)
+    return replace(arm, nodes=nodes, edges=tuple(edge for edge in arm.edges if edge not in implied))
