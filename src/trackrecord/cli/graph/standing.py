@@ -188,9 +188,8 @@ class _Sum:
 
     def standing(self, times: Mapping[State, int]) -> Standing:
         """What it comes to."""
-        worst = [state for state in _WORST_FIRST if state in times]
         return Standing(
-            state=worst[0] if worst else "unknown",
+            state=_worst(times),
             times=tuple((state, times[state]) for state in _ORDER if state in times),
             duration_us=self.duration_us,
             calls=len(self.paths),
@@ -240,6 +239,13 @@ def _begun(paths: Iterable[str], spans: Iterable[Span]) -> Iterable[tuple[str, s
             seen.add(one)
             if one not in ended:
                 yield one[0], segments[place][2:]
+
+
+def _worst(times: Mapping[State, int]) -> State:
+    for state in _WORST_FIRST:
+        if times.get(state):
+            return state
+    return "unreached"
 
 
 def _ended(standing: Standing) -> list[str]:
