@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trackrecord.cli import terminal
 from trackrecord.cli.answer import answer_text
-from trackrecord.cli.carrying import Carried, Wish, carry_out
+from trackrecord.cli.answering import naming, open_questions
+from trackrecord.cli.carrying import WAITING, Carried, Wish, carry_out
 from trackrecord.cli.checking import placed
 from trackrecord.cli.database import reader_of
 from trackrecord.cli.escape import prose
 from trackrecord.cli.inputs import read_inputs, settings_for
+from trackrecord.cli.look import paragraph
+from trackrecord.cli.pages.questions import answer_how
 from trackrecord.cli.pages.summary import summary
 from trackrecord.cli.stored import read_run
 from trackrecord.cli.typed import AsJson, Db
@@ -72,11 +74,24 @@ def command(
 
 def _print(run: Run, carried: Carried, db: str | None, *, is_json: bool) -> None:
     place = terminal.here()
-    again = f"trackrecord show {run.id}" + (f" --db {shlex.quote(db)}" if db else "")
+    again = f"trackrecord show {run.id}{naming(db)}"
+    is_waiting = carried.exit_code == WAITING
     if is_json:
         with reader_of(db) as reader:
             stored = read_run(reader, run.id)
         terminal.say_json(stored.to_json() | {"answer": run.output})
-    else:
+    elif not is_waiting:
         terminal.say(prose(answer_text(run.output)))
     terminal.tell(summary(run.record, place.err, again))
+    if is_waiting:
+        _tell_questions(run.id, db)
+
+
+def _tell_questions(run_id: str, db: str | None) -> None:
+    """What the run asks, and how it is answered."""
+    look = terminal.here().err
+    with reader_of(db) as reader:
+        questions = open_questions(reader, run_id)
+    for one in questions:
+        told = paragraph(prose(one.message), look.width - 2)
+        terminal.tell("\n".join(f"  {text}" for text in (*told, look.dim(answer_how(one, naming(db))))))
