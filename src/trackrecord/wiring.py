@@ -68,6 +68,7 @@ class Trackrecord:
         synchronous: Literal["FULL", "NORMAL"] | None = None,
         settings: Settings | None = None,
         mcp_file: str | os.PathLike[str] | None = None,
+        resumes: bool = True,
     ) -> None:
         """Nothing is opened yet.
 
@@ -79,6 +80,8 @@ class Trackrecord:
             durability: `sync` or `async`; None takes the setting.
             synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
+            resumes: whether runs that nobody carries any more go on here, in the background: those a killed process
+                left behind, and those whose time to wait is over. Without it `resume` takes up one by one.
             mcp_file: file of MCP servers; None takes the setting, then `mcp.yaml` in the user's configuration folder.
 
         Raises:
@@ -102,10 +105,11 @@ class Trackrecord:
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
         self._sweep: Sweep | None = None
+        self._resumes = resumes
         self._limits = self.settings.limits.model_dump(exclude_none=True)
 
     async def open(self) -> Self:
-        """Open the database, making or migrating it when needed; ends what a killed process left behind.
+        """Open the database, making or migrating it when needed; goes on with what a killed process left behind.
 
         Raises:
             StoreUnusable, SchemaTooNew: the database cannot be used.
@@ -120,7 +124,7 @@ class Trackrecord:
             except BaseException:
                 await self.close()
                 raise
-            self._sweep = Sweep(self._runner)
+            self._sweep = Sweep(self._runner, resumes=self._resumes)
             try:
                 await self._sweep.start()
             except BaseException:
@@ -211,6 +215,36 @@ class Trackrecord:
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         await self._ready(agent, self._opened_store())
         return self._opened().start(request, watcher=watcher)
+
+    async def resume(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
+        """Go on with a run that nobody carries, here and now; a handle as of `start`.
+
+        One that was left behind by a process that died, or that waits and whose time has come. Nothing whose result is
+        stored is done again.
+
+        Raises:
+            UnknownRun: there is no such run. CannotResume: what it needs is not there any more.
+            RequestError, Refused: it cannot go on here. Conflict comes from the handle's `task`: the run is not due,
+                has ended, or is carried by somebody.
+        """
+        return await self._opened().resume(LOCAL_TENANT, run_id, watcher=watcher)
+
+    async def cancel(self, run_id: str) -> str:
+        """End a run that has not ended, whoever carries it; its state before.
+
+        One that is carried ends within a second, at its next await; what it has spent is recorded.
+
+        Raises:
+            UnknownRun: there is no such run. Conflict: it has ended.
+        """
+        here = self._opened().live.get(run_id)
+        if here is not None:
+            here.cancel()
+            return "running"
+        before = await self._opened_store().ask_to_cancel(LOCAL_TENANT, run_id, "user")
+        if before != "running":
+            await (await self.resume(run_id)).task
+        return before
 
     async def parity(
         self,
@@ -517,6 +551,8 @@ class Trackrecord:
             default_model=self.settings.model,
             summary_model=self.settings.memory.summary_model,
             most_credits=self.settings.credits.hold,
+            limits=self._limits,
+            ready=lambda agent: self._ready(agent, store),
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 

@@ -206,6 +206,8 @@ agent_executions = _table(
     _text("price_table", null=True),
     _text("credit_rule", null=True),
     _text("fold_rule", null=True),
+    _text("cancel_code", null=True),  # somebody wants it to end; whoever carries it looks
+    _text("parent_path", null=True),  # of a child run: where in its parent
     CheckConstraint(one_of("status", (*LIVE, *ENDED)), "agent_executions_status"),
     CheckConstraint(
         one_of("execution_type", ("manual", "scheduled", "api", "queue", "webhook", "test", "child", "retry", "fork")),
@@ -223,6 +225,13 @@ agent_executions = _table(
         "parent_run_id",
         sqlite_where=text("parent_run_id IS NOT NULL"),
         postgresql_where=text("parent_run_id IS NOT NULL"),
+    ),
+    Index(
+        "agent_executions_cancelled",
+        "tenant_id",
+        "id",
+        sqlite_where=text("status = 'running' AND cancel_code IS NOT NULL"),
+        postgresql_where=text("status = 'running' AND cancel_code IS NOT NULL"),
     ),
     Index(
         "agent_executions_leased",

@@ -44,7 +44,7 @@ ACCEPTED: Final = (
     "status",
     "epoch",
 )
-HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at")
+HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at", "cancel_code", "parent_path")
 RESULT: Final = (
     "status",
     "execution_duration_ms",
@@ -267,7 +267,7 @@ WHERE tenant_id = ? AND id = ? AND (
     (status = 'queued' AND (ready_at IS NULL OR ready_at <= ?))
     OR (status = 'waiting' AND ready_at <= ?)
     OR (status = 'running' AND lease_until <= ?))
-RETURNING epoch, now_at, hold_id
+RETURNING epoch, now_at, hold_id, cancel_code
 """
 SELECT_STATUS: Final = (
     "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
@@ -280,8 +280,21 @@ EXTEND_LEASE: Final = (
 )
 SELECT_EXPIRED: Final = """
 SELECT tenant_id, id, epoch FROM agent_executions
-WHERE status = 'running' AND lease_until <= ? OR status = 'queued' AND ready_at IS NULL AND created_at <= ?
-ORDER BY id LIMIT ?
+WHERE status = 'running' AND lease_until <= ?1 OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2
+    OR status = 'waiting' AND ready_at <= ?1
+ORDER BY id LIMIT 100
+"""
+PARK_RUN: Final = """
+UPDATE agent_executions SET status = 'waiting', wait_reason = ?, ready_at = ?, lease_until = NULL
+WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'
+"""
+SELECT_CANCELLED: Final = """
+SELECT tenant_id, id, epoch, cancel_code FROM agent_executions WHERE status = 'running' AND cancel_code IS NOT NULL
+"""
+ASK_TO_CANCEL: Final = """
+UPDATE agent_executions SET cancel_code = coalesce(cancel_code, ?1),
+    ready_at = CASE WHEN status = 'waiting' THEN ?2 ELSE ready_at END
+WHERE tenant_id = ?3 AND id = ?4 AND status IN ('queued', 'running', 'waiting') RETURNING status
 """
 
 _NEW: Final = "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING"
@@ -320,9 +333,14 @@ ORIGIN: Final = (
     "origin_kind",
 )
 SELECT_LEFT: Final = (
-    f"SELECT {', '.join(f'run.{column}' for column in ORIGIN)}, run.plugins_required, design, definition, started_at "
+    f"SELECT {', '.join(f'run.{column}' for column in ORIGIN)}, run.plugins_required, run.now_at, run.cancel_code, "
+    "design, definition, started_at, given.body, given.sha256, kept.outcome "
     "FROM agent_executions run JOIN agent_versions version ON version.tenant_id = run.tenant_id "
     "AND version.agent_id = run.agent_id AND version.version = run.agent_version "
+    "LEFT JOIN run_payloads given ON given.tenant_id = run.tenant_id AND given.run_id = run.id "
+    "AND given.kind = 'input' "
+    "LEFT JOIN run_checkpoints kept ON kept.tenant_id = run.tenant_id AND kept.run_id = run.id "
+    "AND kept.path = 'request' AND kept.attempt = 1 "
     "WHERE run.tenant_id = ? AND run.id = ?"
 )
 
