@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean
+from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean, loads
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
 from trackrecord.context.effect import (
@@ -328,6 +328,14 @@ class RunContext:
             return new_outcome(value=value, text=encode_clean(value))
 
         return (await self._perform(self._plain_effect(f"{relative}/decision", "decision", "", decision))).value
+
+    def decided(self, relative: str) -> Json:
+        """What an earlier epoch of the run chose at a place with `decide`; None when nothing was."""
+        for checkpoint in self._run.checkpoints.get(self.path(f"{relative}/decision"), ()):
+            outcome = loads(checkpoint.outcome or "{}")
+            if isinstance(outcome, dict) and "value" in outcome:
+                return outcome["value"]
+        return None
 
     def step(self, relative: str, step_type: str, *, attempt: int = 1) -> AbstractContextManager[StepScope]:
         """The span of one try of a step: enter, set `items` and `status`, leave; an error leaving it is recorded."""
