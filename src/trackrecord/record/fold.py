@@ -88,7 +88,7 @@ class Tally:
     _work: dict[tuple[str, str], _ModelSum] = field(default_factory=dict[tuple[str, str], _ModelSum])
     _later_tries: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _interrupted: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
-    _unknown: int = 0
+    _unknown: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _tools: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
     _steps: dict[str, tuple[str, int, str]] = field(default_factory=dict[str, tuple[str, int, str]])
     _decisions: int = 0
@@ -110,6 +110,11 @@ class Tally:
         """Nano-dollars known so far; what the cost limit is held against."""
         return self._cost.known
 
+    @property
+    def lost_epochs(self) -> int:
+        """Epochs that were lost with their process."""
+        return sum(span.status == "interrupted" for span in self._epochs)
+
     def add(self, span: Span) -> None:
         """Take one finished span in; constant time."""
         self.span_count += 1
@@ -119,7 +124,7 @@ class Tally:
         if status == "interrupted":
             self._interrupted.add((span.path, span.attempt))
         elif status == "unknown":
-            self._unknown += 1
+            self._unknown.add((span.path, span.attempt))
         if kind in EFFECT_KINDS and kind != "wait":
             self._busy.append(_interval(span))
         match kind:
@@ -158,7 +163,7 @@ class Tally:
             cost_nanos=self._cost.value(calls),
             retry_count=self._retries(),
             interruptions_count=len(self._interrupted),
-            unknown_count=self._unknown,
+            unknown_count=len(self._unknown),
             tool_calls_count=len(called),
             tool_calls_rejected_count=len(self._tools) - len(called),
             tool_orchestration_us=_covered_us(_interval(span) for spans in called for span in spans),
@@ -171,7 +176,7 @@ class Tally:
             executed=self._executed(),
             memory=self._memory,
             duration_us=_elapsed_us(self._epochs),
-            waited_us=_covered_us([*self._busy, *self._waits]) - _covered_us(self._busy) if self._waits else 0,
+            waited_us=self._waited_us(),
             usage_complete=self._incomplete_calls == 0,
             span_count=self.span_count,
         )
@@ -221,9 +226,17 @@ class Tally:
         elif span.step_type in _PARALLEL:
             self._parallel += started
 
+    def _waited_us(self) -> int:
+        """Time in which nothing but waits was in flight, and that between two epochs."""
+        waited = _covered_us([*self._busy, *self._waits]) - _covered_us(self._busy) if self._waits else 0
+        if len(self._epochs) > 1:
+            waited += _elapsed_us(self._epochs) - sum(span.duration_us for span in self._epochs)
+        return waited
+
     def _retries(self) -> int:
-        after_interruption = sum(1 for path, attempt in self._interrupted if (path, attempt + 1) in self._later_tries)
-        return len(self._later_tries) - after_interruption
+        lost = self._interrupted | self._unknown  # nobody saw their end: what follows them makes up for that
+        after_loss = sum(1 for path, attempt in lost if (path, attempt + 1) in self._later_tries)
+        return len(self._later_tries) - after_loss
 
     def _primary(self) -> tuple[str | None, str | None]:
         if not self._work:
