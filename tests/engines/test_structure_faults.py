@@ -257,7 +257,7 @@ ASK = {"id": "ask", "type": "llm", "prompt": "Say something."}
     ids=["fails", "times out", "a timer of a container"],
 )
 async def test_f6_what_siblings_spent_is_counted(tmp_path: Path, wrong: list[Any], status: str, code: str) -> None:
-    """A branch that fails or runs out of time ends the others; their tokens stay, and what is in flight is cancelled."""
+    """A branch that fails or runs out of time ends the others: their tokens stay, what is in flight is cancelled."""
     path = tmp_path / "r.db"
     step = {"id": "p", "type": "parallel", "branches": {"good": [ASK, wait("still", 30)], "wrong": wrong}}
     run = await ran(path, step)
