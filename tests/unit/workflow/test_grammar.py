@@ -812,6 +812,8 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         {"id": "b", **call, "effect": "keyed"},
         {"id": "c", **call, "action": "balance"},
         {"id": "d", **call, "action": "payy"},
+        {"id": "e", "type": "switch", "value": "{{ inputs.x }}", "cases": {"k": [{"id": "f", **call}]}},
+        {"id": "g", "type": "sub_workflow", "steps": [{"id": "h", **call}]},
     )
 
     found = effects.check(
@@ -825,6 +827,11 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         "workflow_steps[0].steps[0].retry: bank.pay is unsafe and cannot be retried: it might happen twice."
         " Remove retry, or write `effect: keyed` if the action honours the idempotency key.",
         "workflow_steps[3].action: the plugin 'bank' has no action 'payy'. Not bank.payy.",
+        *(
+            f"workflow_steps[{at}].retry: bank.pay is unsafe and cannot be retried: it might happen twice."
+            " Remove retry, or write `effect: keyed` if the action honours the idempotency key."
+            for at in ("4].cases.k[0", "5].steps[0")
+        ),
     ] == [str(problem) for problem in found]
 
 
