@@ -643,7 +643,14 @@ def test_a_hyphen_in_an_older_reference_is_explained() -> None:
             ],
         ),
         (
-            {"type": "sub_workflow", "version": "ab", "steps": [_llm("b")]},
+            {"type": "sub_workflow", "agent": "x", "version": "v2"},
+            [
+                "[0].version: the text 'v2' is not how a version begins."
+                " Write 4 or more of its 64 hexadecimal digits, or leave it out for the current one."
+            ],
+        ),
+        (
+            {"type": "sub_workflow", "version": "abcd", "steps": [_llm("b")]},
             ["[0].version: only an agent has a version. Remove it, or name the agent."],
         ),
     ],

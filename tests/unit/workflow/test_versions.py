@@ -76,7 +76,7 @@ def test_every_field_of_the_new_types_counts() -> None:
         {**approval, "on_reject": "fail"},
         {**approval, "approvers": ["bob"]},
         sub,
-        {**sub, "version": "ab"},
+        {**sub, "version": "abcd"},
         {**sub, "inputs": {"x": 1}},
         {**sub, "outputs": {"x": 1}},
         validate,
