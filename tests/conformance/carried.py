@@ -102,7 +102,8 @@ async def _carried(tr: Trackrecord, case: Case, steps: Any, model_name: str, mod
     try:
         run = await asyncio.wait_for(tr.run(agent, case.inputs), LONGEST_S)
     except (RequestError, Refused) as error:
-        return Found(turned_away=f"{error.code}: {error}")
+        problems = error.problems if isinstance(error, BadAgent) else ()
+        return Found(turned_away="; ".join([f"{error.code}: {error}", *map(str, problems)]))
     return _read(database, run, model)
 
 
