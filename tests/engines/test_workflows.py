@@ -12,7 +12,7 @@ import pytest
 from tests.engines import kit
 from tests.engines.kit import IN, OUT, ask, say
 
-from trackrecord import FunctionPlugin
+from trackrecord import FunctionPlugin, Run
 from trackrecord.plugins.protocol import ToolCallFailed
 from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
@@ -442,7 +442,11 @@ FLOWS: dict[str, Flow] = {
 @pytest.mark.parametrize("name", FLOWS)
 async def test_a_workflow_leaves_what_its_definition_says(tmp_path: Path, name: str) -> None:
     """Output, ending, status of every step and every count are those of the definition, and everything verifies."""
-    flow, path = FLOWS[name], tmp_path / "runs.db"
+    await holds(FLOWS[name], tmp_path / "runs.db")
+
+
+async def holds(flow: Flow, path: Path) -> Run:
+    """Run a workflow and compare what it left with what must come of it."""
     async with kit.opened(path, *flow.replies) as tr:
         run = await asyncio.wait_for(tr.run(kit.agent(flow.steps, **flow.agent), flow.inputs), 20)
     ending, measures = run.record.ending, run.record.measures
@@ -465,6 +469,7 @@ async def test_a_workflow_leaves_what_its_definition_says(tmp_path: Path, name: 
         found = {span.path: span.status for span in reader.spans(run.id)}
         assert [] == [finding for check in verify(reader).checks for finding in check.findings]
     assert flow.paths == {path: found.get(path) for path in flow.paths}
+    return run
 
 
 def _flaky() -> tuple[FunctionPlugin, dict[str, list[str]]]:

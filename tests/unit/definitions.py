@@ -99,10 +99,36 @@ OWN_FIELDS = {
     ),
     "agent": st.fixed_dictionaries({}, optional={"plugins": st.just(["demo"])}),
     "transform": TRANSFORMS,
+    "validate": st.sampled_from(
+        [
+            {"value": "{{ inputs.text }}", "schema": {"type": "string"}},
+            {"value": 3, "rules": ["value > 2", {"condition": "value < 4", "message": "{{ value }}"}]},
+            {"value": [1], "rules": [{"field": "value", "operator": "exists", "message": "x"}], "schema": {}},
+        ]
+    ),
+    "compare": st.fixed_dictionaries({"left": st.just("{{ inputs.n }}"), "right": ANYTHING.filter(bool).map(repr)}),
+    "approval": st.sampled_from(
+        [
+            {"message": "Go?"},
+            {"message": "{{ inputs.text }}?", "approvers": ["ann", "bob"], "needs": "all", "timeout": "2d"},
+            {"message": "Go?", "approvers": "{{ inputs.list }}", "timeout": 5_000},
+        ]
+    ),
+    "sub_workflow": st.sampled_from(
+        [
+            {"agent": "other"},
+            {"agent": "other", "version": "ab", "inputs": {"n": "{{ inputs.n }}"}, "outputs": {"a": 1}},
+        ]
+    ),
     "delay": st.sampled_from(
         [{"duration": "1.5h"}, {"duration": 20}, {"until": "2030-12-31T23:59:00Z"}, {"duration": "{{ inputs.n }}"}]
     ),
 }
+
+
+def own_of(step: Definition) -> Definition:
+    """Who has to approve, when somebody is named."""
+    return {"needs": step["needs"]} if step.get("approvers") and step.get("needs") else {}
 
 
 @st.composite
@@ -122,6 +148,10 @@ def leaves(draw: st.DrawFn) -> Definition:
         )
     )
     step = {"id": "x", "type": kind, **common, **own, **draw(OWN_FIELDS[kind])}
+    if kind == "approval":  # with fields of their own that go together
+        step = {name: item for name, item in step.items() if name not in ("timeout_ms", "needs")} | own_of(step)
+    if kind == "sub_workflow" and "version" in step and step["version"] is None:
+        step.pop("version")
     if draw(st.booleans()):
         step["if"] = draw(CONDITIONS)
     if draw(st.booleans()) and step.get("effect") != "unsafe":
@@ -152,7 +182,28 @@ def _containing(inner: st.SearchStrategy[Definition]) -> st.SearchStrategy[Defin
         st.builds(
             lambda one, two: {"id": "x", "type": "parallel", "branches": {"left": one, "b-2": two}}, lists, lists
         ),
-        st.builds(lambda one: {"id": "x", "type": "parallel", "branches": [one]}, lists),
+        st.builds(lambda one: {"id": "x", "type": "parallel", "branches": [one], "join": "any"}, lists),
+        st.builds(
+            lambda one, two: {
+                "id": "x",
+                "type": "switch",
+                "value": "{{ inputs.n }}",
+                "cases": {"1": one, "": []},
+                "default": two,
+            },
+            lists,
+            lists,
+        ),
+        st.builds(
+            lambda steps: {
+                "id": "x",
+                "type": "sub_workflow",
+                "inputs": {name: f"{{{{ inputs.{name} }}}}" for name in ("n", "text", "list")},
+                "steps": steps,
+                "outputs": {"o": "{{ output }}"},
+            },
+            lists,
+        ),
         st.builds(lambda step, other: {**step, "on_error": {"fallback": other}}, inner, inner),
     )
 

@@ -103,6 +103,47 @@ OLDER: Definition = {
             "retryPolicy": {"maxRetries": 2, "backoffMs": 5, "backoffMultiplier": 2, "maxMs": 10},
             "dependencies": ["seven"],
         },
+        {
+            "id": "nine",
+            "type": "branch",
+            "evaluate": "{{ steps.eight.data }}",
+            "cases": {"a": [{"id": "x", "type": "plugin_action", "plugin": "demo", "action": "echo"}], "b": []},
+            "dependencies": ["eight"],
+        },
+        {
+            "id": "ten",
+            "type": "validation",
+            "input": "{{ steps.eight.data }}",
+            "schema": {"type": "object"},
+            "onValidationFail": "skip",
+            "dependencies": ["eight"],
+        },
+        {
+            "id": "eleven",
+            "type": "comparison",
+            "operation": "deep_equals",
+            "left": 1,
+            "right": 2,
+            "dependencies": ["ten"],
+        },
+        {
+            "id": "twelve",
+            "type": "human_approval",
+            "message": "Go?",
+            "approvers": ["ann"],
+            "approvalType": "all",
+            "onTimeout": "approve",
+            "timeout": 60000,
+            "dependencies": ["eleven"],
+        },
+        {
+            "id": "thirteen",
+            "type": "sub_workflow",
+            "workflowSteps": [{"id": "y", **ONE}],
+            "inputMapping": {"a": 1},
+            "outputMapping": {"b": "{{ steps.y.data }}"},
+            "dependencies": ["twelve"],
+        },
     ],
 }
 SMALLEST: Definition = {"name": "x"}
@@ -204,6 +245,24 @@ def at(*place: str | int, value: Any) -> Definition:
         at("workflow_steps", 0, value={"id": "a", "type": "transform", "operation": "sum", "input": []}),
         at("workflow_steps", 0, value={"id": "a", "type": "transform", "operation": "sort", "input": [], "value": 1}),
         at("workflow_steps", 0, value={"id": "a", "type": "transform", "operation": "filter", "input": []}),
+        *(
+            at("workflow_steps", 0, value={"id": "a", **step})
+            for step in (
+                {"type": "switch", "cases": {"a": []}},
+                {"type": "switch", "value": "{{ inputs.x }}", "cases": {}},
+                {"type": "switch", "value": "{{ inputs.x }}", "cases": {"default": []}},
+                {"type": "branch", "value": "{{ inputs.x }}", "cases": {"a": {}}},
+                {"type": "validate", "value": 1},
+                {"type": "validate", "value": 1, "rules": [5]},
+                {"type": "validate", "value": 1, "rules": [{"message": "x"}]},
+                {"type": "compare", "left": 1, "right": 2, "operation": "same"},
+                {"type": "approval", "message": "x", "timeout": 0},
+                {"type": "approval", "message": "x", "timeout_ms": 5},
+                {"type": "approval", "message": "x", "approvers": "ann"},
+                {"type": "sub_workflow", "agent": "x", "steps": [{"id": "b", "type": "agent"}]},
+                {"type": "sub_workflow", "inputs": {}},
+            )
+        ),
         {"prompt": "no name"},
         {"name": "x", "prompt": "a", "user_prompt": "b"},
     ],
@@ -267,6 +326,7 @@ MEANT = [
     (vocabulary.COMMON, step_meanings.COMMON),
     (vocabulary.RETRY, step_meanings.RETRY),
     (vocabulary.FALLBACK, step_meanings.FALLBACK),
+    (vocabulary.RULE, step_meanings.RULE),
     *((vocabulary.BODIES[kind], step_meanings.BODIES.get(kind, {})) for kind in vocabulary.STEP_TYPES),
 ]
 

@@ -192,13 +192,7 @@ def _sources(
 def _end(steps: Resolved, accepted: Collection[str] | None) -> Scope:
     """What may be referred to when every step of the workflow has ended."""
     entries = outline(steps.steps, "workflow_steps", Problems()) or {}
-    listed = [step for step in steps.steps if isinstance(step, dict)] if isinstance(steps.steps, list) else []
-    return Scope(
-        World(entries, accepted),
-        ids={str(step.get("id")): index for index, step in enumerate(listed)},
-        ended=(1 << len(listed)) - 1,
-        outputs={str(step["output"]): (index,) for index, step in enumerate(listed) if "output" in step},
-    )
+    return Scope(World(entries, accepted)).end(steps.steps)
 
 
 def _limits(value: Json, problems: Problems) -> tuple[Limits, frozenset[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean
+from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean, loads
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
 from trackrecord.context.effect import (
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.agent.policies import PayloadChoice
     from trackrecord.context.protocols import Engine
+    from trackrecord.context.questions import AgentRef, Question
 
 MAX_KEPT_CHARACTERS = 65_536
 _NOTHING_RECALLED = Recalled(text="", tokens=0, entry_count=0, types=())
@@ -321,6 +322,14 @@ class RunContext:
 
         return (await self._perform(self._plain_effect(f"{relative}/decision", "decision", "", decision))).value
 
+    def decided(self, relative: str) -> Json:
+        """What an earlier epoch of the run chose at a place with `decide`; None when nothing was."""
+        for checkpoint in self._run.checkpoints.get(self.path(f"{relative}/decision"), ()):
+            outcome = loads(checkpoint.outcome or "{}")
+            if isinstance(outcome, dict) and "value" in outcome:
+                return outcome["value"]
+        return None
+
     def step(self, relative: str, step_type: str, *, attempt: int = 1) -> AbstractContextManager[StepScope]:
         """The span of one try of a step: enter, set `items` and `status`, leave; an error leaving it is recorded."""
         return StepScope(self._run, self.path(relative), step_type, attempt)
@@ -329,6 +338,14 @@ class RunContext:
         """Record a step that does not run."""
         with StepScope(self._run, self.path(relative), step_type, 1) as scope:
             scope.status = "skipped"
+
+    async def approval(self, relative: str, question: Question) -> Json:
+        """What people decided: {decision, by, comment}."""
+        raise NotImplementedError(f"{relative}: {question}")
+
+    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
+        """The output of a child run."""
+        raise NotImplementedError(f"{relative}: {agent} {inputs}")
 
     async def nested(self, engine: str, relative: str, agent: Agent, inputs: Mapping[str, Json]) -> Json:
         """Another engine inside this run, under a path of its own; its spending is this run's.

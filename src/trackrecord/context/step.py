@@ -10,6 +10,8 @@ from trackrecord.context.live_run import LiveRun
 from trackrecord.errors import RunError
 from trackrecord.record.spans import SpanStatus, new_span
 
+_LOST = "stopped: another branch was first"
+
 
 class StepScope:
     """A step while it runs; what is set on it stands in its span.
@@ -18,9 +20,10 @@ class StepScope:
         status: how it ends when no error leaves it.
         items: iterations, branches or items a container started; 1 for a decision; None for the rest.
         error: the cause of a failure that a policy accepts.
+        has_lost: whether it is being stopped because another branch of a race was first: no failure of the run.
     """
 
-    __slots__ = ("_attempt", "_path", "_run", "_started_us", "_type", "error", "items", "status")
+    __slots__ = ("_attempt", "_path", "_run", "_started_us", "_type", "error", "has_lost", "items", "status")
 
     def __init__(self, run: LiveRun, path: str, step_type: str, attempt: int) -> None:
         """Made by `RunContext.step`."""
@@ -31,6 +34,7 @@ class StepScope:
         self.status: SpanStatus = "ok"
         self.items: int | None = None
         self.error: RunError | None = None
+        self.has_lost = False
         self._started_us = 0
 
     def __enter__(self) -> StepScope:
@@ -51,7 +55,7 @@ class StepScope:
     ) -> None:
         """Write the span; an error goes on to whoever is next."""
         if error is not None:
-            self.status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+            self.status = self._ending(error)
             if isinstance(error, RunError):
                 self.error = error
         cause = self.error
@@ -67,6 +71,16 @@ class StepScope:
                 step_type=self._type,
                 items=self.items,
                 error_code=None if cause is None else cause.code,
-                error_message=None if cause is None else self._run.error_text(cause.message),
+                error_message=self._told(),
             )
         )
+
+    def _told(self) -> str | None:
+        if self.has_lost:
+            return _LOST
+        return None if self.error is None else self._run.error_text(self.error.message)
+
+    def _ending(self, error: BaseException) -> SpanStatus:
+        if not isinstance(error, asyncio.CancelledError):
+            return "failed"
+        return "tolerated" if self.has_lost else "cancelled"

@@ -6,6 +6,7 @@ problem is reported where the author wrote it. Never drops anything that has a m
 `parallel: true` means, in this order: on a loop, up to 8 iterations at once; on a step that only groups `steps`, a
 parallel step; on neighbours in a list that declares no dependencies, that they run side by side between the step before
 and the step after them. Where the graph already decides, it says nothing new and is left out.
+A `branch` with `cases` and no condition is a switch, any other a conditional.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ OLD_TYPES: Final[Mapping[str, str]] = {
 }
 OLD_COMMON: Final = {"dependencies": "depends_on", "executeIf": "if", "retryPolicy": "retry"}
 OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "switch": {"evaluate": "value"},
     "conditional": {"then_steps": "then", "else_steps": "else", "thenSteps": "then", "elseSteps": "else"},
     "loop": {"iterateOver": "over", "loopSteps": "steps", "maxIterations": "max_iterations"},
     "map": {
@@ -44,7 +46,10 @@ OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "gather.operation": "collect",
     },
     "parallel": {"maxConcurrency": "max_concurrency"},
+    "validate": {"input": "value", "onValidationFail": "on_failure"},
     "delay": {"duration_ms": "duration"},
+    "approval": {"approvalType": "needs", "onTimeout": "on_timeout"},
+    "sub_workflow": {"workflowSteps": "steps", "inputMapping": "inputs", "outputMapping": "outputs"},
 }
 OLD_RETRY: Final = {
     "maxAttempts": "max_attempts",
@@ -54,6 +59,7 @@ OLD_RETRY: Final = {
     "maxMs": "max_ms",
 }
 OLD_COLLECT: Final = {"collect": "list"}
+OLD_COMPARISONS: Final = {"deep_equals": "equals"}
 PARALLEL_WIDTH: Final = 8
 _DEPTH: Final = 64
 
@@ -130,6 +136,9 @@ class _Resolver:
         kind = step.get("type")
         self._unfold(step, kind, path)
         self._rename(step, OLD_FIELDS.get(kind, {}) if isinstance(kind, str) else {}, path)
+        operation = step.get("operation")
+        if kind == "compare" and isinstance(operation, str):
+            step["operation"] = OLD_COMPARISONS.get(operation, operation)
         if kind == "llm" and "params" in step and "input" not in step:
             self._move(step, "params", "input", path)
         self._group(step, path)
@@ -141,7 +150,9 @@ class _Resolver:
 
     def _type(self, step: dict[str, Json]) -> None:
         kind = step.get("type")
-        if isinstance(kind, str) and kind in OLD_TYPES:
+        if kind == "branch" and "cases" in step and "condition" not in step:
+            step["type"] = "switch"
+        elif isinstance(kind, str) and kind in OLD_TYPES:
             step["type"] = OLD_TYPES[kind]
         elif kind is None and step.get("parallel") is True and "steps" in step:
             step["type"] = "parallel"
@@ -167,8 +178,9 @@ class _Resolver:
                 if isinstance(inner, dict):
                     step.pop(group)
                     step.update({f"{group}.{name}": item for name, item in inner.items()})
-            if step.get("gather.operation") in OLD_COLLECT:
-                step["gather.operation"] = OLD_COLLECT[str(step["gather.operation"])]
+            operation = step.get("gather.operation")
+            if isinstance(operation, str):
+                step["gather.operation"] = OLD_COLLECT.get(operation, operation)
         config = step.get("config")
         if kind == "transform" and isinstance(config, dict) and not any(name in step for name in config):
             step.pop("config")
@@ -231,7 +243,7 @@ class _Resolver:
         step["retry"] = policy
 
     def _bodies(self, step: dict[str, Json], path: str, depth: int) -> None:
-        for name in ("then", "else", "steps"):
+        for name in ("then", "else", "default", "steps"):
             if isinstance(step.get(name), list):
                 step[name] = self.steps(step[name], join(path, name), depth - 1)
         branches, at = step.get("branches"), join(path, "branches")
@@ -239,6 +251,9 @@ class _Resolver:
             step["branches"] = {name: self.steps(item, join(at, name), depth - 2) for name, item in branches.items()}
         elif isinstance(branches, list):
             step["branches"] = [self.steps(item, join(at, index), depth - 2) for index, item in enumerate(branches)]
+        cases, at = step.get("cases"), join(path, "cases")
+        if isinstance(cases, dict):
+            step["cases"] = {key: self.steps(item, join(at, key), depth - 2) for key, item in cases.items()}
         on_error = step.get("on_error")
         if isinstance(on_error, dict) and isinstance(on_error.get("fallback"), dict):
             at = join(join(path, "on_error"), "fallback")

@@ -9,6 +9,8 @@ from trackrecord.workflow.effects import places
 from trackrecord.workflow.steps import (
     ActionBody,
     AgentBody,
+    ApprovalBody,
+    CompareBody,
     ConditionalBody,
     Declared,
     DelayBody,
@@ -18,7 +20,10 @@ from trackrecord.workflow.steps import (
     ParallelBody,
     Step,
     StepList,
+    SubWorkflowBody,
+    SwitchBody,
     TransformBody,
+    ValidateBody,
 )
 
 
@@ -27,7 +32,7 @@ def declared(steps: StepList) -> Declared:
     count = branches = loops = parallel = 0
     for step in walk(steps):
         count += 1
-        branches += step.type == "conditional"
+        branches += step.type in ("conditional", "switch")
         loops += step.type == "loop"
         parallel += step.type in ("parallel", "map")
     return Declared(steps=count, branches=branches, loops=loops, parallel=parallel)
@@ -60,10 +65,17 @@ def inside(step: Step) -> tuple[StepList, ...]:
     match body:
         case ConditionalBody():
             return (body.then, body.otherwise)
+        case SwitchBody():
+            cases = tuple(steps for _, steps in body.cases)
+            return cases if body.default is None else (*cases, body.default)
         case LoopBody() | MapBody():
             return (body.steps,)
+        case SubWorkflowBody():
+            return () if body.steps is None else (body.steps,)
         case ParallelBody():
             return tuple(branch for _, branch in body.branches)
-        case ActionBody() | LlmBody() | AgentBody() | TransformBody() | DelayBody():
+        case ActionBody() | LlmBody() | AgentBody() | TransformBody():
+            return ()
+        case ValidateBody() | CompareBody() | DelayBody() | ApprovalBody():
             return ()
     assert_never(body)

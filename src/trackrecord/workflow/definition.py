@@ -35,11 +35,12 @@ def _step(step: dict[str, Json]) -> dict[str, Json]:
     kept = without_defaults(step, table(step))
     kept.pop("description", None)
     _retry(kept)
-    duration = kept.get("duration")
-    if isinstance(duration, str):
-        milliseconds = duration_ms(duration)
-        kept["duration"] = duration if milliseconds is None else milliseconds
-    for name in ("then", "else", "steps"):
+    for name in ("duration", "timeout"):
+        duration = kept.get(name)
+        if isinstance(duration, str):
+            milliseconds = duration_ms(duration)
+            kept[name] = duration if milliseconds is None else milliseconds
+    for name in ("then", "else", "default", "steps"):
         if name in kept:
             kept[name] = essence(kept[name])
     branches = kept.get("branches")
@@ -47,6 +48,9 @@ def _step(step: dict[str, Json]) -> dict[str, Json]:
         kept["branches"] = [essence(branch) for branch in branches]
     elif isinstance(branches, dict):
         kept["branches"] = {name: essence(branch) for name, branch in branches.items()}
+    cases = kept.get("cases")
+    if isinstance(cases, dict):
+        kept["cases"] = {key: essence(case) for key, case in cases.items()}
     fallback = fallback_of(kept)
     if fallback is not None:
         kept["on_error"] = {"fallback": _step(fallback)}

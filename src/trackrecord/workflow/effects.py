@@ -18,6 +18,8 @@ from trackrecord.workflow.steps import (
     ParallelBody,
     Step,
     StepList,
+    SubWorkflowBody,
+    SwitchBody,
     Workflow,
 )
 
@@ -80,7 +82,12 @@ def _inner(step: Step) -> list[tuple[str, StepList]]:
     match step.body:
         case ConditionalBody(then=then, otherwise=otherwise):
             return [("then", then), ("else", otherwise)]
+        case SwitchBody(cases=cases, default=default):
+            arms = [(f"cases.{key}", listed) for key, listed in cases]
+            return arms if default is None else [*arms, ("default", default)]
         case LoopBody(steps=steps) | MapBody(steps=steps):
+            return [("steps", steps)]
+        case SubWorkflowBody(steps=StepList() as steps):
             return [("steps", steps)]
         case ParallelBody(branches=branches):
             return [(f"branches.{name}", listed) for name, listed in branches]

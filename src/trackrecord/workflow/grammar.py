@@ -27,7 +27,6 @@ from trackrecord.workflow.steps import OnError, RetryPolicy, Step, StepList, Ste
 from trackrecord.workflow.vocabulary import (
     EFFECT_CAUSES,
     FALLBACK,
-    LATER_TYPES,
     RETRY,
     STEP_CAUSES,
     STEP_TYPES,
@@ -37,7 +36,7 @@ from trackrecord.workflow.vocabulary import (
 )
 
 EFFECT_CAUSE: Final = re.compile("timeout|connection|408|429|5xx|5[0-9][0-9]")
-_AN: Final = ("action", "agent", "llm")  # an action step, an llm step
+_AN: Final = ("action", "agent", "approval", "llm")  # an action step, an llm step
 
 
 def parse_workflow(
@@ -194,9 +193,6 @@ class _Reader:
             self.problems.add(path, "'type' is missing; every step needs it", _type_cure(step))
         elif not isinstance(kind, str):
             self.problems.add(join(path, "type"), f"must be text, not {describe(kind)}")
-        elif kind in LATER_TYPES:
-            message = f"the step type {kind!r} is not available in this version"
-            self.problems.add(join(path, "type"), message, f"Available: {', '.join(STEP_TYPES)}.")
         elif kind not in STEP_TYPES:
             meant = nearest(kind, (*STEP_TYPES, *OLD_TYPES))
             cure = f"Did you mean {meant!r}?" if meant else f"Known: {', '.join(STEP_TYPES)}."
@@ -244,6 +240,9 @@ class _Reader:
                 shown = [*shown[:4], "…", *shown[-3:]]
             message = f"steps wait for each other in a circle: {' → '.join(shown)}"
             self.problems.add(join(paths[cycle[0]], "depends_on"), message, "Remove one of these dependencies.")
+        for index, blocker in graph.unreachable(plan):
+            message = f"the step {ids[index]!r} can never start: it waits for {ids[blocker]!r}, which never ends"
+            self.problems.add(join(paths[index], "depends_on"), message, "Mend the circle it waits for.")
 
     def _retry(self, value: Json, kind: StepType | None, path: str) -> RetryPolicy | None:
         if not isinstance(value, dict):

@@ -12,6 +12,8 @@ from trackrecord.workflow.steps import (
     ParallelBody,
     Step,
     StepList,
+    SubWorkflowBody,
+    SwitchBody,
 )
 
 MAX_PATH_BYTES: Final = 1_024  # as record.spans has it; that room is above this one
@@ -21,6 +23,8 @@ _ENDINGS: Final = {
     "agent": "/turn:100000/call:1000/tool",
     "parallel": "/decision",
     "delay": "/wait",
+    "approval": "/wait",
+    "sub_workflow": "/child",
 }
 
 
@@ -48,6 +52,11 @@ def _inner(step: Step) -> list[tuple[str, StepList]]:
     match step.body:
         case ConditionalBody(then=then, otherwise=otherwise):
             return [("/b:then", then), ("/b:else", otherwise)]
+        case SwitchBody(cases=cases, default=default):
+            arms = [(f"/case:{place}", steps) for place, (_, steps) in enumerate(cases, 1)]
+            return arms if default is None else [*arms, ("/case:default", default)]
+        case SubWorkflowBody(steps=StepList() as steps):
+            return [("", steps)]
         case LoopBody(steps=steps, max_iterations=most):
             return [(f"/i:{most}", steps)]
         case MapBody(steps=steps):

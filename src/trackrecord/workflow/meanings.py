@@ -25,6 +25,10 @@ COMMON: Final[Meanings] = {
     "output": "Binds the step's data as vars.<output>.",
     "output_schema": "JSON Schema of the step's data; what does not fit fails with invalid_output.",
 }
+RULE: Final[Meanings] = {
+    "condition": "What must hold, of value and whatever else the step sees.",
+    "message": "What is said when it does not; a template.",
+}
 RETRY: Final[Meanings] = {
     "max_attempts": "Tries in all, the first one included.",
     "initial_ms": "Milliseconds before the second try.",
@@ -59,6 +63,11 @@ BODIES: Final[Mapping[StepType, Meanings]] = {
         "then": "Steps for true.",
         "else": "Steps for false.",
     },
+    "switch": {
+        "value": "What is looked for among the cases: a template that gives text, a number, true, false or null.",
+        "cases": "Lists of steps, by the text of the value.",
+        "default": "Steps when no case fits.",
+    },
     "loop": {
         "over": "The items: a list, or a template that gives one. Exactly one of over and while.",
         "while": "Asked before each iteration. Exactly one of over and while.",
@@ -70,7 +79,7 @@ BODIES: Final[Mapping[StepType, Meanings]] = {
     "parallel": {
         "branches": "Lists of steps side by side, by name.",
         "max_concurrency": "Branches at once.",
-        "join": "all waits for every branch.",
+        "join": "all waits for every branch, any for the first that succeeds; the others are stopped.",
     },
     "map": {
         "over": "The items: a list, or a template that gives one.",
@@ -81,9 +90,35 @@ BODIES: Final[Mapping[StepType, Meanings]] = {
         "on_item_error": "collect goes on when an item fails.",
     },
     "transform": {"operation": "What is done to the data."},
+    "validate": {
+        "value": "What is looked at: a template, which rules see as value.",
+        "schema": "JSON Schema it must fit.",
+        "rules": "Conditions that must hold, each alone or with a message.",
+        "on_failure": "fail the step, continue with {valid, errors}, or skip what depends on it.",
+    },
+    "compare": {
+        "operation": "equals, contains and subset give true or false, diff a list of differences.",
+        "left": "A value, templates anywhere inside.",
+        "right": "A value, templates anywhere inside.",
+    },
     "delay": {
         "duration": "How long: 500ms, 30s, 5m, 1.5h, 2d, or milliseconds. Exactly one of duration and until.",
         "until": "A time with a zone, like 2030-12-31T23:59:00Z. Exactly one of duration and until.",
+    },
+    "approval": {
+        "message": "The question; a template.",
+        "approvers": "Names of those who may answer, or a template that gives the list; anybody when empty.",
+        "needs": "any lets one of them decide, all needs every one to approve.",
+        "timeout": "How long the question stands: 30s, 5m, 2h, 3d, or milliseconds; for ever when left out.",
+        "on_timeout": "What no answer in time means: approve or reject.",
+        "on_reject": "continue takes a rejection as data to go on with, fail ends the step.",
+    },
+    "sub_workflow": {
+        "agent": "Name of the agent that runs as a child run. Exactly one of agent and steps.",
+        "version": "Beginning of the hash of the agent's version; the current one when left out.",
+        "steps": "Steps of this run, which see their inputs and nothing around. Exactly one of agent and steps.",
+        "inputs": "What is passed in, by name; templates anywhere inside.",
+        "outputs": "What comes out, by name: templates over output, and over the inner steps and vars.",
     },
 }
 OPTIONS: Final[Meanings] = {

@@ -12,7 +12,7 @@ from trackrecord.canonical import Json
 from trackrecord.workflow.fields import Problems, join
 from trackrecord.workflow.steps import MAX_NESTING, MAX_STEPS
 
-_BODIES = ("then", "else", "steps")
+_BODIES = ("then", "else", "default", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ def bodies(step: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
         yield from ((f"branches.{name}", steps) for name, steps in branches.items())
     elif isinstance(branches, list):
         yield from ((f"branches[{index}]", steps) for index, steps in enumerate(branches))
+    cases = step.get("cases")
+    if isinstance(cases, dict):
+        yield from ((f"cases.{key}", steps) for key, steps in cases.items())
     fallback = fallback_of(step)
     if fallback is not None:
         yield "on_error.fallback", [fallback]

@@ -85,6 +85,16 @@ def cycles(graph: Plan) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(found))
 
 
+def unreachable(graph: Plan) -> tuple[tuple[int, int], ...]:
+    """Steps in no cycle that was found, but waiting for one, each with the step it waits for in vain."""
+    stuck = set(range(len(graph.dependencies))) - set(order(graph))
+    circling = {index for cycle in cycles(graph) for index in cycle} if stuck else set[int]()
+    return tuple(
+        (index, next(needed for needed in graph.dependencies[index] if needed in stuck))
+        for index in sorted(stuck - circling)
+    )
+
+
 def _from_first(cycle: list[int]) -> tuple[int, ...]:
     start = cycle.index(min(cycle))
     return tuple(cycle[start:] + cycle[:start])

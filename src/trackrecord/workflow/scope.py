@@ -7,9 +7,10 @@ it runs. Knows nothing of values.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from trackrecord.canonical import Json
 from trackrecord.workflow.fields import near, nearest
 from trackrecord.workflow.outline import Entry
 from trackrecord.workflow.references import Reference
@@ -27,10 +28,20 @@ class World:
     Attributes:
         entries: every step id and where it is.
         inputs: names of the inputs; None when any name may be given.
+        within: id of the sub_workflow whose steps these are, with inputs of its own; None in the agent's workflow.
     """
 
     entries: Mapping[str, Entry]
     inputs: Collection[str] | None = None
+    within: str | None = None
+
+    def holds(self, step_id: str) -> bool:
+        """Whether a step is of this workflow, and not around the sub_workflow it is."""
+        container: str | None = step_id
+        while container is not None and container != self.within:
+            entry = self.entries.get(container)
+            container = None if entry is None else entry.container
+        return self.within is None or (container is not None and step_id != self.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,24 @@ class Scope:
     outputs: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     around: Scope | None = None
     roots: frozenset[str] = frozenset()
+
+    def also(self, *roots: str) -> Scope:
+        """The same place, where these names exist as well."""
+        return replace(self, roots=self.roots | frozenset(roots))
+
+    def inside(self, roots: Collection[str] = ()) -> Scope:
+        """A scope in here, of a list of its own, in which these names exist as well."""
+        return Scope(self.world, around=self, roots=frozenset(roots))
+
+    def end(self, steps: Json) -> Scope:
+        """The same place once every step of a list that stands there has ended."""
+        known = [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+        return replace(
+            self,
+            ids={str(step.get("id")): index for index, step in enumerate(known)},
+            ended=(1 << len(known)) - 1,
+            outputs={str(step["output"]): (index,) for index, step in enumerate(known) if "output" in step},
+        )
 
     def complaint(self, reference: Reference) -> Complaint | None:
         """What is wrong with a reference from here and the cure; None when it holds."""
@@ -95,6 +124,10 @@ class Scope:
         said = f"steps.{step_id}"
         if entry is None:
             return f"there is no step {step_id!r}", self._meant(step_id)
+        if not self.world.holds(step_id):
+            return f"{said} is outside {self.world.within!r}, whose steps see its inputs only", (
+                f"Pass it in: inputs: {{{step_id}: '{{{{ {said}.data }}}}'}}."
+            )
         if step_id in self._owners():
             return f"{said} is this step, or the step around it, and has not ended", "Refer to an earlier step."
         if self._is_sibling(step_id):
@@ -112,7 +145,7 @@ class Scope:
     def _meant(self, step_id: str) -> str:
         if not self.world.entries:
             return "The agent has no workflow_steps."
-        meant = nearest(step_id, self.world.entries)
+        meant = nearest(step_id, [known for known in self.world.entries if self.world.holds(known)])
         return f"Did you mean {meant!r}?" if meant else near(step_id, self._endeds())
 
     def _owners(self) -> set[str]:
@@ -131,7 +164,8 @@ class Scope:
         name = reference.path[0] if reference.path else None
         if known is None or not isinstance(name, str) or name in known:
             return None
-        return f"there is no input {name!r}", near(name, known) or "Add it to input_schema."
+        where = "input_schema" if self.world.within is None else f"the inputs of {self.world.within!r}"
+        return f"there is no input {name!r}", near(name, known) or f"Add it to {where}."
 
     def _vars(self, reference: Reference) -> Complaint | None:
         name = reference.path[0] if reference.path else None
@@ -155,6 +189,8 @@ class Scope:
 
     def _unknown_root(self, reference: Reference) -> Complaint:
         root = reference.root
+        if root in ("item", "index") and self.world.within is not None:
+            return f"{root!r} is not seen inside {self.world.within!r}", "Pass it in with its inputs."
         if root in ("item", "index"):
             return f"{root!r} exists only inside a loop or a map", "Write inputs.… or steps.<id>.data."
         if self._has_ended(root):

@@ -12,8 +12,15 @@ from typing import Final, cast
 
 from trackrecord.canonical import Json
 from trackrecord.workflow import meanings
-from trackrecord.workflow.aliases import OLD_COLLECT, OLD_COMMON, OLD_FIELDS, OLD_RETRY, OLD_TYPES
-from trackrecord.workflow.bodies import BRANCH
+from trackrecord.workflow.aliases import (
+    OLD_COLLECT,
+    OLD_COMMON,
+    OLD_COMPARISONS,
+    OLD_FIELDS,
+    OLD_RETRY,
+    OLD_TYPES,
+)
+from trackrecord.workflow.containers import BRANCH
 from trackrecord.workflow.definition import DURATION
 from trackrecord.workflow.field_schema import KEYWORDS, Schema, of_field, of_table, older, properties, requirement
 from trackrecord.workflow.field_schema import together as all_of
@@ -21,9 +28,16 @@ from trackrecord.workflow.grammar import EFFECT_CAUSE
 from trackrecord.workflow.paths import ROOTS
 from trackrecord.workflow.questions import ALONE, BINARY
 from trackrecord.workflow.schemas import TYPES
-from trackrecord.workflow.steps import MAX_BRANCHES, MAX_DELAY_MS, StepType
+from trackrecord.workflow.steps import (
+    MAX_APPROVAL_MS,
+    MAX_APPROVERS,
+    MAX_BRANCHES,
+    MAX_CASES,
+    MAX_DELAY_MS,
+    StepType,
+)
 from trackrecord.workflow.transforms import OPERATIONS, OPTIONS
-from trackrecord.workflow.vocabulary import COMMON, FALLBACK, RETRY, STEP_CAUSES, STEP_TYPES, TABLES
+from trackrecord.workflow.vocabulary import COMMON, FALLBACK, RETRY, RULE, STEP_CAUSES, STEP_TYPES, TABLES
 
 _EFFECTS: Final = ("action", "llm")
 _FLAG: Final[Schema] = {"type": "boolean", "deprecated": True}
@@ -34,11 +48,25 @@ _SOME_STEPS: Final[Schema] = {**_STEPS, "minItems": 1}
 _CONDITION: Final[Schema] = {"$ref": "#/$defs/condition"}
 _JSON_SCHEMA: Final[Schema] = {"$ref": "#/$defs/json_schema"}
 _LIST: Final[Schema] = {"anyOf": [_TEMPLATE, {"type": "array"}]}
+_BRANCHING: Final[Schema] = {
+    "required": ["type", "cases"],
+    "properties": {"type": {"const": "branch"}},
+    "not": {"required": ["condition"]},
+}
+_ALSO: Final[Mapping[str, list[Json]]] = {"parallel": [None], "switch": ["branch"]}
 _DURATION: Final[Schema] = {
     "anyOf": [
         {"type": "integer", "minimum": 0, "maximum": MAX_DELAY_MS},
         {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"},
         _TEMPLATE,
+    ]
+}
+
+
+_TIMEOUT: Final[Schema] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": MAX_APPROVAL_MS},
+        {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"},
     ]
 }
 
@@ -68,19 +96,21 @@ def _step() -> Schema:
         "required": ["parallel", "steps"],
         "properties": {"parallel": {"const": True}, "type": {"type": "null"}},
     }
-    by_type: list[Json] = [
-        {
-            "if": {"required": ["type"], "properties": {"type": {"enum": _names(kind)}}},
-            "then": {"$ref": f"#/$defs/{kind}_step"},
-        }
-        for kind in STEP_TYPES
-    ]
+    by_type: list[Json] = [{"if": _is(kind), "then": {"$ref": f"#/$defs/{kind}_step"}} for kind in STEP_TYPES]
     typed: Schema = {
         "required": ["type"],
         "properties": {"type": {"enum": known, "description": meanings.COMMON["type"]}},
         "allOf": by_type,
     }
     return {"type": "object", "if": grouping, "then": {"$ref": "#/$defs/parallel_step"}, "else": typed}
+
+
+def _is(kind: StepType) -> Schema:
+    """What tells a step's type: its name, and of an older `branch` whether it has cases."""
+    named: Schema = {"required": ["type"], "properties": {"type": {"enum": _names(kind)}}}
+    if kind == "conditional":
+        return {**named, "not": _BRANCHING}
+    return {"anyOf": [named, _BRANCHING]} if kind == "switch" else named
 
 
 def _names(kind: str) -> list[Json]:
@@ -112,7 +142,7 @@ def _bodies(kind: StepType) -> dict[str, Schema]:
     """What the tables do not know of a value: mostly where steps, conditions and templates stand."""
     common: dict[str, Schema] = {
         "id": {"type": ["string", "integer"], "pattern": "^[a-z0-9_-]{1,64}$", "not": {"enum": list(KEYWORDS)}},
-        "type": {"enum": [*_names(kind), *([None] if kind == "parallel" else [])]},
+        "type": {"enum": [*_names(kind), *_ALSO.get(kind, [])]},
         "depends_on": {"type": "array", "items": {"type": ["string", "integer"]}},
         "if": _CONDITION,
         "retry": {"$ref": f"#/$defs/{'call' if kind in _EFFECTS else 'step'}_retry"},
@@ -122,10 +152,15 @@ def _bodies(kind: StepType) -> dict[str, Schema]:
     own: Mapping[str, dict[str, Schema]] = {
         "conditional": {"condition": _CONDITION, "then": _STEPS, "else": _STEPS},
         "loop": {"over": _LIST, "while": _CONDITION, "as": _as(), "steps": _SOME_STEPS},
-        "parallel": {"branches": _branches(), "join": {"type": "string", "enum": ["all"]}},
+        "switch": {"cases": _cases(), "default": _STEPS},
+        "parallel": {"branches": _branches()},
         "map": {"over": _LIST, "as": _as(), "steps": _SOME_STEPS},
         "transform": {"operation": {"type": "string", "enum": list(OPERATIONS)}},
+        "validate": {"schema": _JSON_SCHEMA, "rules": {"type": "array", "items": _rule()}},
+        "compare": {"operation": {"type": "string", "enum": list(_comparisons())}},
         "delay": {"duration": _DURATION},
+        "approval": {"approvers": _approvers(), "timeout": _TIMEOUT, "timeout_ms": {"const": None}},
+        "sub_workflow": {"steps": _SOME_STEPS},
     }
     return common | own.get(kind, {})
 
@@ -166,6 +201,10 @@ def _choices(kind: StepType) -> list[Schema]:
             return [_one_of(("over", "iterateOver"), ("while",))]
         case "delay":
             return [_one_of(("duration", "duration_ms"), ("until",))]
+        case "sub_workflow":
+            return [_one_of(("agent",), ("steps", "workflowSteps"))]
+        case "validate":
+            return [{"anyOf": [_given("schema"), _given("rules")]}]
         case _:
             return []
 
@@ -238,6 +277,32 @@ def _branches() -> Schema:
         "additionalProperties": _SOME_STEPS,
     }
     return {"anyOf": [names, {"type": "array", "minItems": 1, "maxItems": MAX_BRANCHES, "items": _SOME_STEPS}]}
+
+
+def _cases() -> Schema:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": MAX_CASES,
+        "propertyNames": {"not": {"const": "default"}},
+        "additionalProperties": _STEPS,
+    }
+
+
+def _comparisons() -> Iterable[Json]:
+    return [*TABLES["compare"]["operation"].choices, *OLD_COMPARISONS]
+
+
+def _approvers() -> Schema:
+    name: Schema = {"type": "string", "pattern": r"\S"}
+    return {"anyOf": [_TEMPLATE, {"type": "array", "maxItems": MAX_APPROVERS, "items": name}]}
+
+
+def _rule() -> Schema:
+    """A condition alone, with a message beside its fields, or under `condition`."""
+    told = of_table(RULE, meanings.RULE, {"condition": _CONDITION})
+    beside: Schema = {"type": "object", "required": ["message"], "not": {"required": ["condition"]}, "minProperties": 2}
+    return {"anyOf": [told, beside, _CONDITION]}
 
 
 def _condition() -> Schema:

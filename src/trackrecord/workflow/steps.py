@@ -15,12 +15,32 @@ from trackrecord.workflow.conditions import Condition
 from trackrecord.workflow.references import Template
 from trackrecord.workflow.transforms import Transform
 
-StepType = Literal["action", "llm", "agent", "conditional", "loop", "parallel", "map", "transform", "delay"]
+StepType = Literal[
+    "action",
+    "llm",
+    "agent",
+    "conditional",
+    "switch",
+    "loop",
+    "parallel",
+    "map",
+    "transform",
+    "validate",
+    "compare",
+    "delay",
+    "approval",
+    "sub_workflow",
+]
 OnError = Literal["fail", "continue", "fallback"]
 EffectClass = Literal["read", "keyed", "unsafe"]
 Join = Literal["all", "any"]
 Collect = Literal["list", "merge", "flatten", "sum"]
 OnItemError = Literal["fail", "collect"]
+OnInvalid = Literal["fail", "continue", "skip"]
+Comparison = Literal["equals", "diff", "contains", "subset"]
+Needs = Literal["any", "all"]
+OnTimeout = Literal["approve", "reject"]
+OnReject = Literal["continue", "fail"]
 
 MAX_STEPS: Final = 10_000
 MAX_NESTING: Final = 16
@@ -29,6 +49,10 @@ MAX_ITEMS: Final = 100_000
 MAX_BRANCHES: Final = 1_000
 MAX_CONCURRENCY: Final = 1_000
 MAX_DELAY_MS: Final = 30 * 24 * 3_600_000
+MAX_APPROVAL_MS: Final = 365 * 24 * 3_600_000
+MAX_CASES: Final = 1_000
+MAX_RULES: Final = 1_000
+MAX_APPROVERS: Final = 1_000
 DEFAULT_ITERATIONS: Final = 1_000
 
 
@@ -116,13 +140,28 @@ class ConditionalBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchBody:
+    """One list of steps by a value; at most one runs.
+
+    Attributes:
+        value: renders to what is looked for among the cases.
+        cases: key and steps, by key in code-point order; the place of a key, from 1, is its segment `case:<n>`.
+        default: the steps when no case fits; None runs nothing.
+    """
+
+    value: Template
+    cases: tuple[tuple[str, StepList], ...]
+    default: StepList | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopBody:
     """A body repeated for each item of a list, or while a condition holds; exactly one of `over` and `while_` is set.
 
     Attributes:
         over: renders to the list.
-        while_: asked before each iteration, in the loop's own scope plus `index` and, from the second iteration on,
-            the `steps` and `vars` of the iteration before.
+        while_: asked before each iteration, in the loop's own scope plus `index`, `previous` and, from the second
+            iteration on, the `steps` and `vars` of the iteration before.
         as_: name the item has in the body, beside `item`.
         steps: the body; never empty.
         max_iterations: more is an error, never a silent cut.
@@ -182,6 +221,86 @@ class TransformBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing a validate step asks of a value, which its condition and message see as `value`.
+
+    Attributes:
+        condition: holds for a valid value.
+        message: renders to what is said when it does not; None says the condition itself.
+    """
+
+    condition: Condition
+    message: Template | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateBody:
+    """Data held against a JSON Schema, rules, or both.
+
+    Attributes:
+        value: renders to what is looked at.
+        schema: None checks none.
+        rules: each must hold.
+        on_failure: `fail` the step, `continue` with what was wrong as data, or `skip` what depends on it.
+    """
+
+    value: Template
+    schema: Mapping[str, Json] | None = None
+    rules: tuple[Rule, ...] = ()
+    on_failure: OnInvalid = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareBody:
+    """Two values side by side; no effect."""
+
+    operation: Comparison
+    left: Template
+    right: Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalBody:
+    """A question to people, whose answer the run waits for.
+
+    Attributes:
+        message: renders to the question.
+        approvers: renders to the list of those who may answer; an empty one means anybody.
+        needs: whether one of them decides, or all have to approve.
+        timeout_ms: how long the question stands; None means until it is answered.
+        on_timeout: what no answer in time means.
+        on_reject: whether a rejection is data to go on with, or fails the step.
+    """
+
+    message: Template
+    approvers: Template
+    needs: Needs = "any"
+    timeout_ms: int | None = None
+    on_timeout: OnTimeout = "reject"
+    on_reject: OnReject = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubWorkflowBody:
+    """Another agent as a child run, or steps in a scope of their own; exactly one of `agent` and `steps` is set.
+
+    Attributes:
+        steps: run in this run; their expressions see `inputs` and nothing else of what is around.
+        agent: name of the agent.
+        version: beginning of its version's hash; None takes the current one.
+        inputs: renders to an object, once.
+        outputs: renders to the data, over `output` (what the last step or the child run gave) and, of inline steps,
+            their `steps` and `vars`; None takes `output` itself.
+    """
+
+    inputs: Template
+    steps: StepList | None = None
+    agent: str | None = None
+    version: str | None = None
+    outputs: Template | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DelayBody:
     """A wait, during which the timeout of the run stands still; exactly one of `duration_ms` and `until` is set.
 
@@ -195,7 +314,20 @@ class DelayBody:
 
 
 Body = (
-    ActionBody | LlmBody | AgentBody | ConditionalBody | LoopBody | ParallelBody | MapBody | TransformBody | DelayBody
+    ActionBody
+    | LlmBody
+    | AgentBody
+    | ConditionalBody
+    | SwitchBody
+    | LoopBody
+    | ParallelBody
+    | MapBody
+    | TransformBody
+    | ValidateBody
+    | CompareBody
+    | DelayBody
+    | ApprovalBody
+    | SubWorkflowBody
 )
 
 

@@ -14,15 +14,20 @@ from trackrecord.workflow.steps import (
     DEFAULT_ITERATIONS,
     MAX_CONCURRENCY,
     MAX_ITERATIONS,
+    MAX_RULES,
     Collect,
+    Comparison,
     EffectClass,
     Join,
+    Needs,
+    OnInvalid,
     OnItemError,
+    OnReject,
+    OnTimeout,
     StepType,
 )
 
 STEP_TYPES: Final[tuple[StepType, ...]] = get_args(StepType)
-LATER_TYPES: Final = ("switch", "validate", "compare", "approval", "sub_workflow")
 EFFECT_CAUSES: Final = ("timeout", "connection", "408", "429", "5xx")
 STEP_CAUSES: Final = (
     "model_failed",
@@ -49,6 +54,10 @@ COMMON: Final[Table] = {
     "on_error": Field(kind="any", default="fail"),
     "output": Field(kind="word"),
     "output_schema": Field(kind="mapping"),
+}
+RULE: Final[Table] = {
+    "condition": Field(kind="any", is_required=True),
+    "message": Field(kind="text", least=1, most=10_000),
 }
 RETRY: Final[Table] = {
     "max_attempts": Field(kind="integer", default=3, least=1, most=100),
@@ -89,6 +98,11 @@ BODIES: Final[Mapping[StepType, Table]] = {
         "then": Field(kind="list", default=[]),
         "else": Field(kind="list", default=[]),
     },
+    "switch": {
+        "value": Field(kind="any", is_required=True),
+        "cases": Field(kind="mapping", is_required=True),
+        "default": Field(kind="list"),
+    },
     "loop": {
         "over": Field(kind="any"),
         "while": Field(kind="any"),
@@ -111,9 +125,35 @@ BODIES: Final[Mapping[StepType, Table]] = {
         "on_item_error": Field(kind="text", default="fail", choices=get_args(OnItemError)),
     },
     "transform": {"operation": Field(kind="text", is_required=True)},
+    "validate": {
+        "value": Field(kind="any", is_required=True),
+        "schema": Field(kind="mapping"),
+        "rules": Field(kind="list", default=[], most=MAX_RULES),
+        "on_failure": Field(kind="text", default="fail", choices=get_args(OnInvalid)),
+    },
+    "compare": {
+        "operation": Field(kind="text", default="equals", choices=get_args(Comparison)),
+        "left": Field(kind="any", is_required=True),
+        "right": Field(kind="any", is_required=True),
+    },
     "delay": {
         "duration": Field(kind="any"),
         "until": Field(kind="text"),
+    },
+    "approval": {
+        "message": Field(kind="text", is_required=True, least=1, most=10_000),
+        "approvers": Field(kind="any", default=[]),
+        "needs": Field(kind="text", default="any", choices=get_args(Needs)),
+        "timeout": Field(kind="any"),
+        "on_timeout": Field(kind="text", default="reject", choices=get_args(OnTimeout)),
+        "on_reject": Field(kind="text", default="continue", choices=get_args(OnReject)),
+    },
+    "sub_workflow": {
+        "agent": Field(kind="line", most=200),
+        "version": Field(kind="line", most=64),
+        "steps": Field(kind="list", least=1),
+        "inputs": Field(kind="mapping", default={}),
+        "outputs": Field(kind="mapping"),
     },
 }
 TABLES: Final[Mapping[str, Table]] = {name: {**COMMON, **table} for name, table in BODIES.items()}

@@ -30,9 +30,18 @@ def test_every_step_object_counts_once() -> None:
         {"id": "f", "type": "parallel", "branches": {"x": [_llm("g")], "y": [_llm("h"), _llm("i")]}},
         {"id": "j", "type": "map", "over": [1], "steps": [_llm("k")]},
         {**_llm("l"), "on_error": {"fallback": _llm("m")}},
+        {
+            "id": "n",
+            "type": "switch",
+            "value": "{{ steps.a.data }}",
+            "cases": {"x": [_llm("o")], "y": []},
+            "default": [_llm("p")],
+        },
+        {"id": "q", "type": "sub_workflow", "steps": [_llm("r"), _llm("s")]},
+        {"id": "t", "type": "sub_workflow", "agent": "other"},
     ]
 
-    assert Declared(steps=13, branches=1, loops=1, parallel=2) == _parsed(steps).declared
+    assert Declared(steps=20, branches=2, loops=1, parallel=2) == _parsed(steps).declared
 
 
 def test_walk_goes_in_the_order_written() -> None:
@@ -61,11 +70,24 @@ def _trees(draw: st.DrawFn) -> tuple[list[Json], dict[str, int]]:
     def step(depth: int) -> Json:
         counts["steps"] += 1
         step_id = f"s{counts['steps']}"
-        kind = draw(st.sampled_from(("llm", "conditional", "loop", "parallel", "map"))) if depth else "llm"
+        kinds = ("llm", "conditional", "switch", "loop", "parallel", "map", "sub_workflow")
+        kind = draw(st.sampled_from(kinds)) if depth else "llm"
         match kind:
             case "conditional":
                 counts["branches"] += 1
                 return {"id": step_id, "type": kind, "condition": "1 < 2", "then": steps(depth - 1), "else": []}
+            case "switch":
+                counts["branches"] += 1
+                cases: dict[str, Json] = {"a": steps(depth - 1), "b": []}
+                return {
+                    "id": step_id,
+                    "type": kind,
+                    "value": "{{ inputs.x }}",
+                    "cases": cases,
+                    "default": steps(depth - 1),
+                }
+            case "sub_workflow":
+                return {"id": step_id, "type": kind, "inputs": {"x": 1}, "steps": steps(depth - 1)}
             case "loop" | "map":
                 counts["loops" if kind == "loop" else "parallel"] += 1
                 return {"id": step_id, "type": kind, "over": [1], "steps": steps(depth - 1)}

@@ -27,8 +27,9 @@ from trackrecord.workflow.steps import (
     Step,
     Workflow,
 )
+from trackrecord.workflow.vocabulary import STEP_TYPES
 
-_KINDS = "action, llm, agent, conditional, loop, parallel, map, transform, delay"
+_KINDS = ", ".join(STEP_TYPES)
 
 
 def _workflow(*steps: Json) -> Workflow:
@@ -314,6 +315,106 @@ def test_references_to_what_cannot_have_ended_are_refused(steps: list[Json], com
     assert [complaint] == _complaints(*steps, inputs=("order",))
 
 
+def _sub(*steps: Json, **more: Json) -> dict[str, Json]:
+    return {"id": "sub", "type": "sub_workflow", "steps": list(steps), **more}
+
+
+@pytest.mark.parametrize(
+    ("inner", "complaint"),
+    [
+        (
+            "{{ steps.a.data }}",
+            "steps.a is outside 'sub', whose steps see its inputs only. Pass it in: inputs: {a: '{{ steps.a.data }}'}.",
+        ),
+        ("{{ steps.sub.data }}", "steps.sub is outside 'sub', whose steps see its inputs only."),
+        ("{{ steps.subb.data }}", "there is no step 'subb'."),
+        ("{{ vars.total }}", "no step binds vars.total. Write `output: total` on an earlier step."),
+        ("{{ inputs.order }}", "there is no input 'order'. Did you mean 'orders'?"),
+        ("{{ item }}", "'item' is not seen inside 'sub'. Pass it in with its inputs."),
+    ],
+)
+def test_inline_steps_see_their_inputs_and_nothing_around(inner: str, complaint: str) -> None:
+    """A sub_workflow can be read, and moved, without what is around it."""
+    loop: dict[str, Json] = {
+        "id": "l",
+        "type": "loop",
+        "over": [1],
+        "steps": [_sub(_llm("b", inner), inputs={"orders": "{{ inputs.order }}"})],
+    }
+    (found,) = _complaints(_llm("a", output="total"), loop, inputs=("order",))
+
+    assert found.startswith(f"[1].steps[0].steps[0].prompt: {complaint}")
+
+
+def test_without_inputs_an_inline_step_is_told_where_to_add_one() -> None:
+    """The cure names the sub_workflow, not the agent's schema."""
+    assert ["[0].steps[0].prompt: there is no input 'x'. Add it to the inputs of 'sub'."] == _complaints(
+        _sub(_llm("b", "{{ inputs.x }}")), inputs=("x",)
+    )
+
+
+def test_outputs_of_inline_steps_see_how_they_ended_and_not_what_is_around() -> None:
+    """Every inner step has ended by then; `output` is what the last of them gave."""
+    good = _sub(
+        _llm("b", output="text"), outputs={"b": "{{ steps.b.data }}", "t": "{{ vars.text }}", "o": "{{ output }}"}
+    )
+
+    assert 3 == _workflow(_llm("a"), good).declared.steps
+    (found,) = _complaints(_llm("a"), _sub(_llm("b"), outputs={"a": "{{ steps.a.data }}"}))
+    assert found.startswith("[1].outputs.a: steps.a is outside 'sub'")
+
+
+def test_outputs_of_an_agent_see_its_output_and_what_is_around() -> None:
+    """A child run's output is mapped where the step stands."""
+    child: dict[str, Json] = {"id": "sub", "type": "sub_workflow", "agent": "other"}
+
+    assert (
+        2 == _workflow(_llm("a"), {**child, "outputs": {"x": ["{{ output.x }}", "{{ steps.a.data }}"]}}).declared.steps
+    )
+    (found,) = _complaints({**child, "inputs": {"x": "{{ output }}"}})
+    assert found.startswith("[0].inputs.x: there is nothing named 'output'")
+
+
+def test_inner_steps_of_a_sub_workflow_are_not_seen_outside() -> None:
+    """Only its data is."""
+    (found,) = _complaints(_sub(_llm("b")), _llm("c", "{{ steps.b.data }}"))
+
+    assert found.startswith("[1].prompt: steps.b is inside 'sub' and cannot be seen from here")
+
+
+def test_a_rule_sees_the_value_and_whatever_the_step_sees() -> None:
+    """`value` exists in rules and their messages, and nowhere else."""
+    step: dict[str, Json] = {
+        "id": "v",
+        "type": "validate",
+        "value": "{{ steps.a.data }}",
+        "rules": [
+            "value.n > inputs.least",
+            {"condition": "value.n < 9", "message": "{{ value.n }} is large"},
+            {"field": "value.n", "operator": "exists", "message": "no n"},
+            {"all": ["value.n > 1"]},
+        ],
+    }
+
+    assert 2 == _workflow(_llm("a"), step).declared.steps
+    (found,) = _complaints({**step, "value": "{{ value }}"} | {"rules": ["true"]})
+    assert found.startswith("[0].value: there is nothing named 'value'")
+
+
+def test_a_while_loop_sees_what_the_iteration_before_gave() -> None:
+    """`previous` and `index` exist in its condition and its body; `previous` in no other loop."""
+    loop: dict[str, Json] = {
+        "id": "l",
+        "type": "loop",
+        "while": "previous != 3",
+        "steps": [_llm("b", "{{ previous }}")],
+    }
+
+    assert 2 == _workflow(loop).declared.steps
+    (found,) = _complaints({"id": "l", "type": "loop", "over": [1], "steps": [_llm("b", "{{ previous }}")]})
+    assert "there is nothing named 'previous'" in found
+
+
 def test_a_hyphen_in_an_older_reference_is_explained() -> None:
     """An id that was normalised is named in the spelling expressions use."""
     (complaint,) = _complaints(
@@ -339,13 +440,6 @@ def test_a_hyphen_in_an_older_reference_is_explained() -> None:
         ({"type": "acton"}, ["[0].type: there is no step type 'acton'. Did you mean 'action'?"]),
         ({"type": "ai_procesing"}, ["[0].type: there is no step type 'ai_procesing'. Did you mean 'ai_processing'?"]),
         ({"type": "xyz"}, [f"[0].type: there is no step type 'xyz'. Known: {_KINDS}."]),
-        *(
-            (
-                {"type": later},
-                [f"[0].type: the step type {later!r} is not available in this version. Available: {_KINDS}."],
-            )
-            for later in ("switch", "validate", "compare", "approval", "sub_workflow")
-        ),
         ({"plugin": "x"}, ["[0]: 'type' is missing; every step needs it. Write `type: action`."]),
         ({"type": ["llm"]}, ["[0].type: must be text, not a list."]),
         (
@@ -467,6 +561,90 @@ def test_a_hyphen_in_an_older_reference_is_explained() -> None:
         (
             {"type": "delay", "until": "tomorrow"},
             ["[0].until: 'tomorrow' is no time with a zone. Write 2030-12-31T23:59:00Z."],
+        ),
+        ({"type": "delay", "duration": -5}, ["[0].duration: -5 ms is not possible. At least 0 ms."]),
+        (
+            {"type": "switch", "value": "kind", "cases": {"a": []}},
+            ["[0].value: the text 'kind' is always the same. Write '{{ kind }}'."],
+        ),
+        (
+            {"type": "switch", "value": "{{ inputs.a }}", "cases": {}},
+            ["[0].cases: 0 cases are not possible. Give 1 to 1,000."],
+        ),
+        (
+            {"type": "switch", "value": "{{ inputs.a }}", "cases": {"a": _llm("b"), "default": []}},
+            [
+                "[0].cases.default: `default` is no case. Write `default:` beside `cases:`, one level up.",
+                "[0].cases.a: the case 'a' must be a list of steps, not a mapping."
+                " A case is a list of steps, even if there is only one; [] does nothing.",
+            ],
+        ),
+        (
+            {"type": "switch", "value": "{{ inputs.a }}", "case": {"a": []}},
+            [
+                "[0].case: a switch step has no field 'case'. Did you mean 'cases'?",
+                "[0]: 'cases' is missing; a switch step needs it.",
+            ],
+        ),
+        (
+            {"type": "validate", "value": "{{ inputs.a }}"},
+            ["[0]: a validate step has neither 'schema' nor 'rules'. Give one of them, or both."],
+        ),
+        (
+            {"type": "validate", "value": 1, "schema": {"type": "int"}, "rules": ["value >", {"message": "x"}, 5]},
+            [
+                "[0].schema.type: 'int' is no type. Did you mean 'integer'?",
+                "[0].rules[0]: the expression 'value >': cannot be read: invalid syntax.",
+                "[0].rules[1]: 'condition' is missing; a rule needs it.",
+                "[0].rules[2]: a rule must be a condition, not the number 5."
+                " Write {condition: 'value.total > 0', message: …}.",
+            ],
+        ),
+        (
+            {"type": "validate", "value": 1, "rules": ["1 < 2"], "on_failure": "ignore"},
+            ["[0].on_failure: 'ignore' is not possible here. Known: fail, continue, skip."],
+        ),
+        (
+            {"type": "compare", "operation": "differ", "left": 1},
+            [
+                "[0].operation: 'differ' is not possible here. Did you mean 'diff'?",
+                "[0]: 'right' is missing; a compare step needs it.",
+            ],
+        ),
+        ({"type": "approval"}, ["[0]: 'message' is missing; an approval step needs it."]),
+        (
+            {"type": "approval", "message": "x", "timeout_ms": 5, "approvers": "ann", "timeout": "soon"},
+            [
+                "[0].timeout_ms: an approval holds no timer of its own while it waits."
+                " Write `timeout`, like `timeout: 2d`; on_timeout says what then.",
+                "[0].approvers: must be a list of names, not the text 'ann'. Write [ann].",
+                "[0].timeout: the text 'soon' is no duration. Write 500ms, 30s, 5m, 2h or 1d.",
+            ],
+        ),
+        (
+            {"type": "approval", "message": "x", "needs": "all", "timeout": "400d"},
+            [
+                "[0].needs: 'all' of nobody cannot approve. Name the approvers, or write needs: any.",
+                "[0].timeout: 34,560,000,000 ms is not possible. At most 365 days.",
+            ],
+        ),
+        (
+            {"type": "approval", "message": "x", "approvers": ["ann", " ", 3]},
+            [
+                "[0].approvers[1]: an approver must be a name, not the text ' '.",
+                "[0].approvers[2]: an approver must be a name, not the number 3.",
+            ],
+        ),
+        (
+            {"type": "sub_workflow"},
+            [
+                "[0]: a sub_workflow has neither 'agent' nor 'steps'."
+                " Give exactly one: the name of an agent, or steps of its own."
+            ],
+        ),
+        (
+            {"type": "sub_workflow", "version": "ab", "steps": [_llm("b")]},
+            ["[0].version: only an agent has a version. Remove it, or name the agent."],
         ),
     ],
 )
@@ -655,10 +833,12 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
 _scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5)
 _names = st.sampled_from(
     "id type prompt steps then else branches on_error fallback over while condition if retry on depends_on output"
+    " value cases default rules message schema left right approvers timeout agent inputs outputs"
     " output_schema plugin action params operation input duration until labels parallel scatter gather".split()
 )
 _words = st.sampled_from(
-    "a b llm loop map parallel conditional action agent transform delay filter {{item}} {{steps.a.data}} {{".split()
+    "a b llm loop map parallel conditional action agent transform delay filter {{item}} {{steps.a.data}} {{"
+    " switch validate compare approval sub_workflow deep_equals value.a".split()
 )
 _json = st.recursive(
     _scalars | _words,

@@ -1,27 +1,34 @@
-"""What each type of step does: one function a type. Containers hand their inner lists back to the scheduler."""
+"""What each type of step does: one function a type. Containers hand their inner lists back to the scheduler.
+
+Here are the steps that call a model, a tool or another engine; the others are beside: `branching`, `containers`,
+`judging`, `waiting`, `sub_workflow`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import assert_never
 
 from trackrecord.agent import PluginNeed
 from trackrecord.canonical import Json, clean
-from trackrecord.clock import moment, now
 from trackrecord.context.effect import Backoff
 from trackrecord.context.run_context import Rejected
 from trackrecord.context.step import StepScope
 from trackrecord.engines.answers import Answer, read_answer
-from trackrecord.engines.orchestrator.containers import run_conditional, run_loop, run_map, run_parallel
+from trackrecord.engines.orchestrator.branching import run_conditional, run_switch
+from trackrecord.engines.orchestrator.containers import run_loop, run_map, run_parallel
+from trackrecord.engines.orchestrator.judging import run_compare, run_validate
 from trackrecord.engines.orchestrator.place import Place
+from trackrecord.engines.orchestrator.sub_workflow import run_sub_workflow
+from trackrecord.engines.orchestrator.waiting import run_approval, run_delay
 from trackrecord.engines.prompts import labels_text, output_text, user_text
-from trackrecord.errors import InvalidOutput, StepFailed, ToolFailed
+from trackrecord.errors import InvalidOutput, ToolFailed
 from trackrecord.models.messages import Conversation, Message
 from trackrecord.workflow.steps import (
-    MAX_DELAY_MS,
     ActionBody,
     AgentBody,
+    ApprovalBody,
+    CompareBody,
     ConditionalBody,
     DelayBody,
     LlmBody,
@@ -30,7 +37,10 @@ from trackrecord.workflow.steps import (
     ParallelBody,
     RetryPolicy,
     Step,
+    SubWorkflowBody,
+    SwitchBody,
     TransformBody,
+    ValidateBody,
 )
 from trackrecord.workflow.values import text_of
 
@@ -59,8 +69,18 @@ async def run_body(place: Place, step: Step, segment: str, span: StepScope) -> J
             return await run_parallel(place, body, segment, span)
         case MapBody():
             return await run_map(place, step, body, segment, span)
+        case SwitchBody():
+            return await run_switch(place, step, body, segment, span)
+        case ValidateBody():
+            return run_validate(place, step, body, span)
+        case CompareBody():
+            return run_compare(place, body)
         case DelayBody():
-            return await _run_delay(place, step, body, segment)
+            return await run_delay(place, step, body, segment)
+        case ApprovalBody():
+            return await run_approval(place, step, body, segment)
+        case SubWorkflowBody():
+            return await run_sub_workflow(place, body, segment)
         case _:
             assert_never(body)
 
@@ -136,34 +156,6 @@ async def _run_agent(place: Place, step: Step, body: AgentBody, segment: str) ->
         output_schema=agent.output_schema if step.output_schema is None else step.output_schema,
     )
     return await place.ctx.nested("agentkit", f"{place.above}{segment}", part, place.inputs)
-
-
-async def _run_delay(place: Place, step: Step, body: DelayBody, segment: str) -> Json:
-    relative = f"{place.above}{segment}"
-    waited_ms = await place.ctx.sleep(relative, until=_until(place, step, body))
-    return {"waited_ms": waited_ms}
-
-
-def _until(place: Place, step: Step, body: DelayBody) -> datetime:
-    began = now()
-    if body.until is not None:
-        said = body.until.render(place.scope)
-        try:
-            until = said if isinstance(said, datetime) else moment(str(said))
-        except ValueError as error:
-            raise StepFailed(f"step {step.id!r}: until: {error}", path=place.path_of(step.id)) from None
-    else:
-        duration = body.duration_ms
-        said = duration if isinstance(duration, int) or duration is None else duration.render(place.scope)
-        if isinstance(said, bool) or not isinstance(said, int | float) or said < 0:
-            raise StepFailed(
-                f"step {step.id!r}: duration_ms is {said!r}, not a number of milliseconds", path=place.path_of(step.id)
-            )
-        until = began + timedelta(milliseconds=said)
-    if until - began > timedelta(milliseconds=MAX_DELAY_MS):
-        days = MAX_DELAY_MS // 86_400_000
-        raise StepFailed(f"step {step.id!r} would wait longer than {days} days", path=place.path_of(step.id))
-    return until
 
 
 def _label(text: str, labels: tuple[str, ...]) -> Answer:

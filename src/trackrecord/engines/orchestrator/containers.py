@@ -1,4 +1,4 @@
-"""Steps that hold steps: conditional, loop, parallel, map. Each says in its span how many it started."""
+"""Steps that repeat or fan out: loop, parallel, map. Each says in its span how many it started."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from collections.abc import Mapping
 from trackrecord.canonical import Json, clean
 from trackrecord.context.step import StepScope
 from trackrecord.engines.orchestrator.place import Place
+from trackrecord.engines.race import Lane, Race
 from trackrecord.engines.window import slide
 from trackrecord.errors import LimitReached, RunError, StepFailed
 from trackrecord.workflow.references import Template
-from trackrecord.workflow.steps import MAX_ITEMS, ConditionalBody, LoopBody, MapBody, ParallelBody, Step, StepList
+from trackrecord.workflow.steps import MAX_ITEMS, LoopBody, MapBody, ParallelBody, Step, StepList
 from trackrecord.workflow.values import kind
-
-
-async def run_conditional(place: Place, body: ConditionalBody, segment: str, span: StepScope) -> Json:
-    """One of two arms; data {result, branch}. An empty arm is a decision too."""
-    result = body.condition.holds(place.scope)
-    span.items = 1
-    branch, steps = ("then", body.then) if result else ("else", body.otherwise)
-    await place.run_list(place.below(f"{segment}/b:{branch}"), steps)
-    return {"result": result, "branch": branch}
 
 
 async def run_loop(place: Place, step: Step, body: LoopBody, segment: str, span: StepScope) -> Json:
@@ -43,23 +35,25 @@ async def _run_while(place: Place, step: Step, body: LoopBody, segment: str, spa
     """Iterations while the condition holds; it sees the steps of the iteration before."""
     outputs: list[Json] = []
     span.items = 0
-    seen = place.below(segment, {"index": 0})
+    seen = place.below(segment, {"index": 0, "previous": None})
     while body.while_ is not None and body.while_.holds(seen.scope):
         index = len(outputs)
         if index >= body.max_iterations:
             raise _too_many(place, step, "its condition still holds", body.max_iterations)
         span.items = index + 1
-        inner = place.below(f"{segment}/i:{index + 1}", {"index": index})
+        inner = place.below(f"{segment}/i:{index + 1}", {"index": index, "previous": seen.scope["previous"]})
         outputs.append(await place.run_list(inner, body.steps))
         seen = inner
-        seen.scope["index"] = index + 1
+        seen.scope.update(index=index + 1, previous=outputs[-1])
         await place.pulse.beat()
     return outputs
 
 
 async def run_parallel(place: Place, body: ParallelBody, segment: str, span: StepScope) -> Json:
-    """Every branch's last data, by branch name."""
+    """Every branch's last data, by branch name; of a race only the winner's."""
     span.items = 0
+    if body.join == "any":
+        return await _run_race(place, body, segment, span)
     width = body.max_concurrency or place.agent.limits.max_parallel_steps
 
     async def branch(index: int) -> Json:
@@ -69,6 +63,32 @@ async def run_parallel(place: Place, body: ParallelBody, segment: str, span: Ste
 
     results = await slide(len(body.branches), width, branch)
     return {name: result for (name, _), result in zip(body.branches, results, strict=True)}
+
+
+async def _run_race(place: Place, body: ParallelBody, segment: str, span: StepScope) -> Json:
+    """The first branch that succeeds; a resumed run that had a winner runs that branch and no other."""
+    names = [name for name, _ in body.branches]
+    width = body.max_concurrency or place.agent.limits.max_parallel_steps
+    relative = f"{place.above}{segment}"
+
+    async def branch(index: int, lane: Lane) -> Json:
+        name, steps = body.branches[index]
+        span.items = (span.items or 0) + 1
+        return await _body(place.racing(lane), f"{segment}/b:{name}", steps, {})
+
+    decided = place.ctx.decided(relative)
+    if isinstance(decided, dict):
+        name, started = str(decided["branch"]), decided["started"]
+        result = await branch(names.index(name), Lane(place.lane))
+        span.items = started if isinstance(started, int) else span.items
+        return {name: result}
+    won = await Race(len(names), width, branch, place.lane).run()
+
+    async def choose() -> Json:
+        return {"branch": names[won.index], "started": span.items}
+
+    await place.ctx.decide(relative, choose)
+    return {names[won.index]: won.result}
 
 
 async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: StepScope) -> Json:

@@ -11,6 +11,7 @@ from typing import Final
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json
 from trackrecord.context.run_context import RunContext
+from trackrecord.engines.race import Lane
 from trackrecord.workflow.steps import StepList
 
 _STEPS_PER_BREATH: Final = 64
@@ -40,6 +41,7 @@ class Place:
         names: values bound by `output`, of this scope and those around it.
         run_list: runs a list of steps at a place and gives the last step's data.
         is_tolerant: whether a step around accepts what fails in here, so that it is tolerated and not failed.
+        lane: the place in the innermost race around; None outside of any.
     """
 
     ctx: RunContext
@@ -52,10 +54,19 @@ class Place:
     run_list: RunList
     pulse: Pulse = field(default_factory=Pulse)
     is_tolerant: bool = False
+    lane: Lane | None = None
 
     def tolerant(self) -> Place:
         """The same place, where whatever fails is accepted further up."""
         return self if self.is_tolerant else replace(self, is_tolerant=True)
+
+    def racing(self, lane: Lane) -> Place:
+        """The same place on a lane of a race: whatever fails there, another may make good."""
+        return replace(self, is_tolerant=True, lane=lane)
+
+    def has_lost(self) -> bool:
+        """Whether what runs here is being stopped because another branch was first."""
+        return self.lane is not None and self.lane.is_lost()
 
     def path_of(self, step_id: str) -> str:
         """The full path of a step of this scope, as a record writes it."""
@@ -77,7 +88,17 @@ class Place:
             self.run_list,
             self.pulse,
             self.is_tolerant,
+            self.lane,
         )
+
+    def closed(self, segments: str, inputs: Mapping[str, Json]) -> Place:
+        """The scope of a workflow inside this one: it sees its own inputs and nothing of what is here."""
+        steps: ChainMap[str, dict[str, Json]] = ChainMap({})
+        names: ChainMap[str, Json] = ChainMap({})
+        kept = {name: self.scope[name] for name in ("run", "env", "now")}
+        scope = {**kept, "inputs": dict(inputs), "steps": steps, "vars": names}
+        above = f"{self.above}{segments}/"
+        return replace(self, inputs=inputs, above=above, scope=scope, steps=steps, names=names)
 
     def at(self, segments: str) -> Place:
         """The same scope under another path: a step in its second try, a fallback under its step."""
@@ -92,6 +113,7 @@ class Place:
             self.run_list,
             self.pulse,
             self.is_tolerant,
+            self.lane,
         )
 
 

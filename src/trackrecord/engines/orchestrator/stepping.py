@@ -32,8 +32,6 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
         return dict(_SKIPPED)
     with place.ctx.step(relative, step.type) as span:
         data, error = await _try(place, step, 1, span)
-        if span.status == "skipped":
-            return dict(_SKIPPED)
     attempt = 1
     while error is not None and _is_retried(step, error, attempt):
         await asyncio.sleep(pause_s(backoff(step.retry) or NO_BACKOFF, attempt, None))
@@ -41,7 +39,7 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
         with place.ctx.step(relative, step.type, attempt=attempt) as span:
             data, error = await _try(place, step, attempt, span)
     if error is None:
-        return {"data": data, "status": "completed", "error": None}
+        return {"data": data, "status": "skipped" if span.status == "skipped" else "completed", "error": None}
     if step.on_error == "fail":
         raise error
     if step.fallback is not None:
@@ -65,8 +63,8 @@ def _holds(step: Step, place: Place) -> bool:
 async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple[Json, RunError | None]:
     """One try: its data, or the failure that a policy of the step may deal with; others are raised.
 
-    An `if` that is false leaves None and the status `skipped`. An error that will be raised in the end leaves through
-    the span, so that it stands there as `failed`.
+    An `if` that is false leaves None and the status `skipped`, as does a body that says so. An error that will be
+    raised in the end leaves through the span, so that it stands there as `failed`.
     """
     try:
         if attempt == 1 and not _holds(step, place):
@@ -80,6 +78,9 @@ async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple
         is_accepted = step.on_error != "fail" or place.is_tolerant
         span.status = "tolerated" if is_accepted and not _is_retried(step, error, attempt) else "failed"
         return None, error
+    except asyncio.CancelledError:
+        span.has_lost = place.has_lost()
+        raise
 
 
 async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json:
@@ -100,7 +101,7 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
             raise
         message = f"step {step.id!r} took longer than its {step.timeout_ms} ms"
         raise StepFailed(message, path=place.path_of(step.id)) from None
-    if step.output_schema is None or step.type in ("llm", "agent"):
+    if step.output_schema is None or step.type in ("llm", "agent") or span.status == "skipped":
         return data  # those two check their answers themselves
     return _checked(place, step, data)
 
