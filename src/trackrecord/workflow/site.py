@@ -50,6 +50,11 @@ class Site:
         """Keep a problem of one field; an empty name means the step itself."""
         self.problems.add(join(self.path, name) if name else self.path, message, cure)
 
+    def is_wrong(self, *names: str) -> bool:
+        """Whether a field has a problem already, so that what follows from it need not be told as well."""
+        places = [join(self.path, name) for name in names]
+        return any(problem.path in places for problem in self.problems.found)
+
     def within(self, scope: Scope) -> Site:
         """The same place with another scope."""
         return replace(self, scope=scope)
