@@ -13,6 +13,7 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ AgentNotActive             the agent is a draft or archived
     │  ├─ PluginNotConnected         a required plugin is not there
     │  ├─ InsufficientCredits        the user's account has no credits left
+    │  ├─ NotAnApprover              the decision is somebody else's to make
     │  ├─ UnknownModel               the model cannot be reached from here
     │  └─ UnknownEngine              no engine of that name
     ├─ RunError                      the run ended badly; `code` is the error_code of the record
@@ -25,8 +26,10 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ BudgetExceeded             tokens, cost or credits ran out
     │  ├─ TimedOut                   the run's working time ran out
     │  ├─ Cancelled                  a person or a signal ended the run
+    │  ├─ OutcomeUnknown             nobody said in time what became of an interrupted call
     │  ├─ NonDeterministic           a resumed run asked for something else than before
     │  └─ InternalError              a fault of ours; recorded like any other end
+    ├─ StillWaiting                  the run waits for a person or a moment
     ├─ StoreError                    the promise to record could not be kept
     │  ├─ StoreBusy                  the database stayed locked
     │  ├─ StoreUnusable              the database cannot be opened or written
@@ -146,6 +149,13 @@ class UnknownAgent(RequestError):
     http_status = 404
 
 
+class CannotResume(RequestError):
+    """A run cannot go on: what it needs of its first epoch is not there any more."""
+
+    code = "cannot_resume"
+    http_status = 409
+
+
 class UnknownRun(RequestError):
     """There is no run of that id."""
 
@@ -180,6 +190,12 @@ class InsufficientCredits(Refused):
 
     code = "insufficient_credits"
     http_status = 402
+
+
+class NotAnApprover(Refused):
+    """The question names who may decide it, and this is none of them."""
+
+    code = "not_an_approver"
 
 
 class UnknownModel(Refused):
@@ -290,6 +306,14 @@ class Cancelled(RunError):
     exit_code = 1
 
 
+class OutcomeUnknown(RunError):
+    """An unsafe call was interrupted, and nobody said in time what became of it."""
+
+    code = "worker_lost"
+    status = "interrupted_unknown_outcome"
+    is_tolerable = False
+
+
 class NonDeterministic(RunError):
     """A resumed run asked for something else than before at the same path."""
 
@@ -302,6 +326,14 @@ class InternalError(RunError):
 
     code = "internal"
     is_tolerable = False
+
+
+class StillWaiting(TrackrecordError):
+    """The run has not ended: it waits for a person or a moment."""
+
+    code = "still_waiting"
+    http_status = 409
+    exit_code = 3
 
 
 class StoreError(TrackrecordError):

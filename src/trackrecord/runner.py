@@ -7,21 +7,24 @@ exporters, response. Alone calls `store.accept`, `store.begin` and `store.finish
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Final, Literal
 
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean, loads
-from trackrecord.clock import moment, new_id
+from trackrecord.clock import moment, new_id, stamp
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
-from trackrecord.context.live_run import LiveRun, Watcher
+from trackrecord.context.live_run import PATIENCE_S, LiveRun, Parked, Watcher
 from trackrecord.context.protocols import Engine, Secrets
+from trackrecord.context.questions import Approvals
 from trackrecord.context.run_context import RunContext, Surroundings
+from trackrecord.context.strands import Scope, enter
 from trackrecord.context.summary import told_by_model
 from trackrecord.errors import (
     BadAgent,
@@ -29,6 +32,7 @@ from trackrecord.errors import (
     Conflict,
     InternalError,
     RunError,
+    StillWaiting,
     StoreError,
     TimedOut,
     TrackrecordError,
@@ -39,30 +43,39 @@ from trackrecord.plugins.registry import Registry
 from trackrecord.record.closing import close
 from trackrecord.record.design import design_of
 from trackrecord.record.fold import fold
-from trackrecord.record.lost import ABANDONED, lost_spans
+from trackrecord.record.lost import ABANDONED, POISON, cancelled, lost_count, lost_epochs, lost_spans
 from trackrecord.record.record import Ending, Origin, Record
 from trackrecord.record.redact import Redactor
 from trackrecord.record.spans import Span
+from trackrecord.reviving import agent_of, asked, request_of
 from trackrecord.store.filing import accepted, finished
-from trackrecord.store.protocol import Begun, Durability, Store
+from trackrecord.store.protocol import Begun, Durability, LeftRun, ParkedRun, Store
 from trackrecord.undisturbed import undisturbed
 from trackrecord.workflow.effects import places
 from trackrecord.workflow.steps import LlmBody
 
 CancelCode = Literal["user", "signal"]
+MOST_LOST: Final = 3  # epochs of a run that may be lost with their process before it is taken for the cause
+GRACE_S: Final = 5.0  # how long what is in flight may take when a resumed run is let go of
+
+
+async def _nothing(agent: Agent) -> None:
+    del agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run that has ended: its record and its answer.
+    """A run that has ended, or does not go on for now: its record and its answer.
 
     Attributes:
-        record: the complete record, as stored.
+        record: the complete record, as stored; a partial one while it waits.
         output: the answer; None when there was none.
+        parked: what it waits for; None once it has ended.
     """
 
     record: Record
     output: Json
+    parked: Parked | None = None
 
     @property
     def id(self) -> str:
@@ -71,17 +84,25 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Terminal state."""
-        return "running" if self.record.ending is None else self.record.ending.status
+        """Terminal state, or `waiting`; `running` when another process is to go on with it."""
+        if self.record.ending is not None:
+            return self.record.ending.status
+        return "running" if self.parked is None or self.parked.reason == "handover" else "waiting"
 
     def raise_for_status(self) -> None:
         """Raise when the run did not complete.
 
         Raises:
             RunError: with the record's status, error_code and message.
+            StillWaiting: it has not ended.
         """
         ending = self.record.ending
-        if ending is not None and ending.status != "completed":
+        if ending is None:
+            raise StillWaiting(
+                f"run {self.id!r} is {self.status}: it has not ended",
+                cure=f"`trackrecord show {self.id}` says what it waits for.",
+            )
+        if ending.status != "completed":
             error = RunError(
                 ending.error_message or ending.status, code=ending.error_code, path=ending.error_path or ""
             )
@@ -91,11 +112,12 @@ class Run:
 
 @dataclass(slots=True)
 class Started:
-    """A run under way: await `task` for its end, `cancel` to end it early."""
+    """A run under way: await `task` for its end, or for its waiting; `cancel` to end it early."""
 
     run_id: str
     task: asyncio.Task[Run] = field(init=False)
     cancel_code: CancelCode | None = None
+    is_resumed: bool = False
     _live: LiveRun | None = None
     _work: asyncio.Task[Any] | None = None
 
@@ -113,11 +135,19 @@ class Started:
         Called from inside that task: one that is cancelled before its first step never gets to say how the run ended.
         """
         self._live, self._work = live, asyncio.current_task()
-        live.cancel_code = self.cancel_code
+        live.work = self._work
+        live.cancel_code = live.cancel_code or self.cancel_code
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run's live state; None before its engine has begun."""
+        return self._live
 
     async def detach(self) -> None:
         """Let go of the task: its work is done, and whoever wants it cancelled from here on comes too late."""
         task, self._work = self._work, None
+        if self._live is not None:
+            self._live.work = None
         while task is not None and task.cancelling():
             with suppress(asyncio.CancelledError):  # one that was asked for at the very last comes now
                 await asyncio.sleep(0)
@@ -135,6 +165,10 @@ class Runner:
         redactor: knows the secrets of this process.
         secrets: opens what plugins have declared; None when there is no such place.
         most_credits: what a run holds at most of its user's credits; None: what its token limit comes to.
+        approvals: keeps the questions that runs ask.
+        limits: the installation's, for runs that are resumed; those of a request are in its agent.
+        ready: sees that what an agent needs of others is there, before a run is resumed.
+        patience_s: the longest wait that a run is not parked for.
         late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
@@ -150,6 +184,10 @@ class Runner:
     summary_model: str | None = None
     most_credits: int | None = None
     late: Latecomers | None = None
+    approvals: Approvals | None = None
+    limits: Mapping[str, object] = field(default_factory=dict[str, object])
+    ready: Callable[[Agent], Awaitable[None]] = _nothing
+    patience_s: float = PATIENCE_S
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
@@ -182,45 +220,136 @@ class Runner:
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
-        started = Started(new_id())
-        started.task = asyncio.get_running_loop().create_task(self._walk(admitted, started, watcher))
+        return self._under_way(Started(new_id()), partial(self._walk, admitted, watcher))
+
+    async def resume(self, tenant_id: str, run_id: str, *, watcher: Watcher | None = None) -> Started:
+        """Go on with a run that nobody carries: one that was left behind, or whose time to wait is over.
+
+        Under the definition, the inputs and the present it was accepted with; nothing whose result is stored is done
+        again. Conflict comes from the handle's `task` when somebody was faster.
+
+        Raises:
+            UnknownRun: there is no such run.
+            CannotResume: what it needs of its first epoch is not there any more.
+            RequestError, Refused: it cannot go on here, as it could not begin here.
+        """
+        left = await self.store.left(tenant_id, run_id)
+        admitted: Admitted | None = None
+        if left.cancel_code is None:
+            request = request_of(left, self.limits)
+            await self.ready(request.agent)
+            admitted = decide(request, self._standing(request.agent))
+            for name in self._models(admitted):
+                self.resolve_model(name, admitted.agent)
+        started = Started(run_id)
+        started.is_resumed = True
+        return self._under_way(started, partial(self._walk_on, left, admitted, watcher))
+
+    def _under_way(self, started: Started, walk: Callable[[Started], Coroutine[Any, Any, Run]]) -> Started:
+        started.task = asyncio.get_running_loop().create_task(walk(started))
         self._live[started.run_id] = started
         started.task.add_done_callback(lambda _: self._live.pop(started.run_id, None))
         return started
 
+    @property
+    def live(self) -> Mapping[str, Started]:
+        """The runs under way here, by id."""
+        return self._live
+
     async def stop(self) -> None:
-        """Cancel every run under way and wait until each is recorded; late replies are no longer waited for."""
+        """End every run under way and wait until each is recorded; late replies are no longer waited for.
+
+        Those that were begun here are cancelled; resumed ones are let go of, for another process to go on with them.
+        """
         under_way = list(self._live.values())
         for started in under_way:
-            started.cancel("signal")
+            if not started.is_resumed:
+                started.cancel("signal")
+            elif started.live is not None:
+                started.live.drain()
         if under_way:
-            await asyncio.wait([started.task for started in under_way])
+            tasks = [started.task for started in under_way]
+            await asyncio.wait(tasks, timeout=GRACE_S if any(one.is_resumed for one in under_way) else None)
+            for started in under_way:
+                if not started.task.done() and started.live is not None:
+                    started.live.let_go()
+            await asyncio.wait(tasks)
         if self.late is not None:
             await self.late.stop()
 
-    async def _walk(self, admitted: Admitted, started: Started, watcher: Watcher | None) -> Run:
+    async def _walk(self, admitted: Admitted, watcher: Watcher | None, started: Started) -> Run:
         """Steps 2 to 9."""
         origin = self._origin(admitted, started.run_id)
         begun = await self._begun(admitted, origin, started)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
+        return await self._carried(admitted, live, begun, started)
+
+    async def _walk_on(
+        self, left: LeftRun, admitted: Admitted | None, watcher: Watcher | None, started: Started
+    ) -> Run:
+        """Steps 3 to 9 under a later epoch; a run that is to end, or that has lost too many processes, just ends."""
+        origin = left.origin
+        begun, was_cancelled = await undisturbed(self.store.begin(origin.tenant_id, origin.run_id))
+        if was_cancelled:
+            started.cancel("signal")
+        if begun.cancel_code is not None:
+            return await self._closed(left, begun, cancelled(begun.cancel_code))
+        lost = lost_epochs(begun.spans, begun.checkpoints, begun.epoch, left.started_at or begun.began_at)
+        if lost_count((*begun.spans, *lost)) >= MOST_LOST:
+            return await self._closed(left, begun, POISON)
+        if admitted is None:  # it was to be cancelled, and is not any more: nobody else can have done that
+            raise InternalError(f"run {origin.run_id!r} was to be cancelled when it was looked at, and now is not")
+        live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
+        for span in lost:
+            live.write(span)
+        return await self._carried(admitted, live, begun, started)
+
+    async def _carried(self, admitted: Admitted, live: LiveRun, begun: Begun, started: Started) -> Run:
+        """Steps 4 to 9, in the epoch that has begun."""
+        origin = live.origin
         around = self._surroundings(admitted, live)
         try:
             ending, told = await self._work(admitted, around, started)
             await started.detach()
+            if isinstance(ending, Parked) and live.cancel_code is not None:
+                ending = cancelled(live.cancel_code)
+            if isinstance(ending, Parked):
+                return await self._parked(live, begun, ending)
         except Conflict:
             self._follow(live, is_lost=True)
             await self.store.release(begun)
             raise
         epoch = _epoch_span(begun, live.elapsed_us())
+        left_over = live.left_over()
         live.tally.add(epoch)
+        if live.is_lossy:
+            ending = replace(ending, is_lossy=True)
         record = close(live.origin, ending, live.tally.measures(), begun.epoch)
         has_pattern = "pattern" in around.remembered
-        run = finished(record, admitted.agent, begun, (epoch,), live.redactor, told=told, has_pattern=has_pattern)
+        run = finished(
+            record, admitted.agent, begun, (*left_over, epoch), live.redactor, told=told, has_pattern=has_pattern
+        )
         is_finished = await self.store.finish(run)
         self._follow(live, is_lost=not is_finished)
         if not is_finished:
             raise _lost(origin.run_id)
         return Run(record=record, output=ending.output)
+
+    async def _parked(self, live: LiveRun, begun: Begun, parked: Parked) -> Run:
+        """The run lets go of this process; what it waits for, or the sweep, brings it back."""
+        epoch = _epoch_span(begun, live.elapsed_us())
+        await live.journal.commit()
+        await self.store.park(
+            ParkedRun(
+                begun=begun,
+                reason=parked.reason,
+                ready_at=None if parked.ready_at is None else stamp(parked.ready_at),
+                paths=tuple(rest.path for rest in parked.rests),
+                last_spans=(epoch,),
+            )
+        )
+        live.tally.add(epoch)
+        return Run(record=close(live.origin, None, live.tally.measures(), begun.epoch), output=None, parked=parked)
 
     def _follow(self, live: LiveRun, *, is_lost: bool) -> None:
         """Have what is still on its way, and what a lost run has used, added to the record that there is."""
@@ -233,7 +362,14 @@ class Runner:
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
         What holds credits is committed first under both.
         """
-        run = accepted(origin, admitted.agent, admitted.inputs_text, self.redactor, most_credits=self.most_credits)
+        run = accepted(
+            origin,
+            admitted.agent,
+            admitted.inputs_text,
+            self.redactor,
+            asked=asked(admitted),
+            most_credits=self.most_credits,
+        )
         if self.durability == "async" and not self.store.has_account(origin.tenant_id, origin.user_id):
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
@@ -247,26 +383,33 @@ class Runner:
             raise begun
         return begun
 
-    async def _work(self, admitted: Admitted, around: Surroundings, started: Started) -> tuple[Ending, str | None]:
+    async def _work(
+        self, admitted: Admitted, around: Surroundings, started: Started
+    ) -> tuple[Ending | Parked, str | None]:
         """Steps 4 and 6, as far as they reach the outside: how the run ended, and what a model told of it."""
         ending = await self._carry(admitted, around, started)
         model = self._summary_model(admitted.agent)
-        told = None if model is None else await told_by_model(around, admitted.inputs, ending, model)
-        return ending, told
+        if model is None or isinstance(ending, Parked):
+            return ending, None
+        return ending, await told_by_model(around, admitted.inputs, ending, model)
 
-    async def _carry(self, admitted: Admitted, around: Surroundings, started: Started) -> Ending:
-        """Step 4: the engine, under the run's timeout; whatever it does becomes an ending."""
+    async def _carry(self, admitted: Admitted, around: Surroundings, started: Started) -> Ending | Parked:
+        """Step 4: the engine, under the run's timeout; whatever it does becomes an ending, unless all of it waits."""
         live = around.run
         engine = self.engines[admitted.engine]
         seconds = admitted.agent.limits.run_timeout_s or engine.run_timeout_s
         try:
             started.attach(live)
             live.check_cancelled()
-            async with asyncio.timeout(seconds) as live.timeout:
+            async with asyncio.timeout(max(0.0, seconds - live.worked_s())) as live.timeout:
+                live.scope = Scope(timer=live.timeout, rested=live.rested)
+                enter(live.scope)
                 output = await engine.run(admitted.agent, admitted.inputs, RunContext(around))
         except Conflict:
             raise
         except BaseException as error:
+            if live.parked is not None and live.cancel_code is None and isinstance(error, asyncio.CancelledError):
+                return live.parked
             cause = _cause(error, live, seconds)
             return Ending(
                 status=cause.status,
@@ -279,27 +422,36 @@ class Runner:
         return Ending(status="completed", output=_scrubbed(clean(output), live.redactor))
 
     async def abandon(self, tenant_id: str, run_id: str) -> bool:
-        """End a run whose process died: what was stored of it becomes its record, the rest is unknown, never 0.
+        """End a run whose process died and that cannot go on: what was stored of it becomes its record.
 
-        A definition that this version cannot read costs it the summary, not the record. False when somebody else was
-        faster.
+        What is not known of it is unknown, never 0. False when somebody else was faster.
 
         Raises:
             StoreError: its record could not be kept; the run is let go of, and may be ended later.
         """
         try:
-            begun = await self.store.begin(tenant_id, run_id)
+            left = await self.store.left(tenant_id, run_id)
+            begun, _ = await undisturbed(self.store.begin(tenant_id, run_id))
         except (Conflict, UnknownRun):
             return False
         try:
-            left = await self.store.left(begun)
+            await self._closed(left, begun, ABANDONED)
+        except Conflict:
+            return False
+        return True
+
+    async def _closed(self, left: LeftRun, begun: Begun, ending: Ending) -> Run:
+        """End a run without its engine; a definition that cannot be read costs it the summary, not the record."""
+        try:
             origin = replace(left.origin, now=begun.now)
-            markers = [checkpoint for checkpoint in begun.checkpoints if checkpoint.state == "started"]
-            lost = (*lost_spans(begun.spans, markers, begun.epoch, left.started_at), _epoch_span(begun, 0))
-            record = close(origin, ABANDONED, fold((*begun.spans, *lost)), begun.epoch)
-            agent = _stored_agent(left.definition, tenant_id)
-            run = finished(record, agent, begun, lost, self.redactor, has_pattern=_has_pattern(begun.spans))
-            return await self.store.finish(run)
+            lost = lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at or begun.began_at)
+            last = (*lost, _epoch_span(begun, 0))
+            record = close(origin, ending, fold((*begun.spans, *last)), begun.epoch)
+            has_pattern = _has_pattern(begun.spans)
+            run = finished(record, agent_of(left), begun, last, self.redactor, has_pattern=has_pattern)
+            if not await self.store.finish(run):
+                raise _lost(origin.run_id)
+            return Run(record=record, output=None)
         except BaseException:  # else this process would keep up the lease of a run that it does not carry
             with suppress(StoreError):
                 await self.store.release(begun)
@@ -363,8 +515,13 @@ class Runner:
             backoff=self.backoff,
             watcher=watcher,
             held=None if begun.hold is None else begun.hold.amount,
+            approvals=self.approvals,
+            asks_on_unknown=admitted.agent.on_unknown == "ask",
+            patience_s=self.patience_s,
+            cancel_code=begun.cancel_code,
         )
-        live.resume(begun.spans, begun.checkpoints)
+        if begun.checkpoints:
+            live.resume(begun.spans, begun.checkpoints)
         return live
 
     def _surroundings(self, admitted: Admitted, live: LiveRun) -> Surroundings:
@@ -402,14 +559,6 @@ def _scrubbed(output: Json, known: Redactor) -> Json:
     text = encode_clean(output)
     scrubbed = known.exact_json(text)
     return output if scrubbed == text else loads(scrubbed)
-
-
-def _stored_agent(definition: str, tenant_id: str) -> Agent | None:
-    """The agent a run was accepted with; None when what was stored then is no agent for this version."""
-    try:
-        return Agent.from_mapping(cast("Mapping[str, object]", loads(definition)), tenant_id=tenant_id)
-    except Exception:  # whatever is wrong with it: the run must get its record all the same
-        return None
 
 
 def _has_pattern(spans: Sequence[Span]) -> bool:

@@ -15,6 +15,7 @@ from trackrecord.memory.entries import LearntKind
 from trackrecord.parity import Comparison
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.runner import Run, Started
+from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.consolidation import Consolidated
 from trackrecord.store.feedback import Feedback
 from trackrecord.store.ledger import CreditAccount
@@ -103,6 +104,24 @@ class SyncTrackrecord:
     ) -> Feedback:
         """As `Trackrecord.feedback`."""
         return self._wait(self._inner.feedback(run_id, verdict, text, **options))
+
+    def approvals(self, run_id: str | None = None) -> Sequence[StoredQuestion]:
+        """What waits for a person; as `Trackrecord.approvals`."""
+        return self._wait(self._inner.approvals(run_id))
+
+    def approve(self, run_id: str, path: str | None = None, **options: Any) -> StoredQuestion:
+        """As `Trackrecord.approve`."""
+        return self._wait(self._inner.approve(run_id, path, **options))
+
+    def reject(self, run_id: str, path: str | None = None, **options: Any) -> StoredQuestion:
+        """As `Trackrecord.reject`."""
+        return self._wait(self._inner.reject(run_id, path, **options))
+
+    def settle(
+        self, run_id: str, path: str, outcome: Literal["done", "retry"], data: object = None, **options: Any
+    ) -> StoredQuestion:
+        """As `Trackrecord.settle`."""
+        return self._wait(self._inner.settle(run_id, path, outcome, data, **options))
 
     @property
     def memory(self) -> SyncMemoryBook:

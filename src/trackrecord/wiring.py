@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 from trackrecord.admission import Request
 from trackrecord.agent import Agent
+from trackrecord.canonical import clean_text, dumps, loads
 from trackrecord.config import Settings, read_settings, secrets_of
 from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
@@ -37,6 +38,7 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
 from trackrecord.runner import Run, Runner, Started
+from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.feedback import Feedback
 from trackrecord.store.ledger import CreditAccount
 from trackrecord.store.memory_book import MemoryBook
@@ -66,6 +68,7 @@ class Trackrecord:
         synchronous: Literal["FULL", "NORMAL"] | None = None,
         settings: Settings | None = None,
         mcp_file: str | os.PathLike[str] | None = None,
+        resumes: bool = True,
     ) -> None:
         """Nothing is opened yet.
 
@@ -77,6 +80,8 @@ class Trackrecord:
             durability: `sync` or `async`; None takes the setting.
             synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
+            resumes: whether runs that nobody carries any more go on here, in the background: those a killed process
+                left behind, and those whose time to wait is over. Without it `resume` takes up one by one.
             mcp_file: file of MCP servers; None takes the setting, then `mcp.yaml` in the user's configuration folder.
 
         Raises:
@@ -100,10 +105,11 @@ class Trackrecord:
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
         self._sweep: Sweep | None = None
+        self._resumes = resumes
         self._limits = self.settings.limits.model_dump(exclude_none=True)
 
     async def open(self) -> Self:
-        """Open the database, making or migrating it when needed; ends what a killed process left behind.
+        """Open the database, making or migrating it when needed; goes on with what a killed process left behind.
 
         Raises:
             StoreUnusable, SchemaTooNew: the database cannot be used.
@@ -118,7 +124,7 @@ class Trackrecord:
             except BaseException:
                 await self.close()
                 raise
-            self._sweep = Sweep(self._runner)
+            self._sweep = Sweep(self._runner, resumes=self._resumes)
             try:
                 await self._sweep.start()
             except BaseException:
@@ -209,6 +215,36 @@ class Trackrecord:
         request = self._request(agent, inputs, engine, model, prompt, execution_type, user_id, now)
         await self._ready(agent, self._opened_store())
         return self._opened().start(request, watcher=watcher)
+
+    async def resume(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
+        """Go on with a run that nobody carries, here and now; a handle as of `start`.
+
+        One that was left behind by a process that died, or that waits and whose time has come. Nothing whose result is
+        stored is done again.
+
+        Raises:
+            UnknownRun: there is no such run. CannotResume: what it needs is not there any more.
+            RequestError, Refused: it cannot go on here. Conflict comes from the handle's `task`: the run is not due,
+                has ended, or is carried by somebody.
+        """
+        return await self._opened().resume(LOCAL_TENANT, run_id, watcher=watcher)
+
+    async def cancel(self, run_id: str) -> str:
+        """End a run that has not ended, whoever carries it; its state before.
+
+        One that is carried ends within a second, at its next await; what it has spent is recorded.
+
+        Raises:
+            UnknownRun: there is no such run. Conflict: it has ended.
+        """
+        here = self._opened().live.get(run_id)
+        if here is not None:
+            here.cancel()
+            return "running"
+        before = await self._opened_store().ask_to_cancel(LOCAL_TENANT, run_id, "user")
+        if before != "running":
+            await (await self.resume(run_id)).task
+        return before
 
     async def parity(
         self,
@@ -323,6 +359,77 @@ class Trackrecord:
             UnknownRun: there is no such run. BadInput: it has not ended, the verdict is none, or the text is too long.
         """
         return await self.memory.feedback(run_id, verdict, text, user_id)
+
+    async def approvals(self, run_id: str | None = None) -> list[StoredQuestion]:
+        """What waits for a person, the oldest first: of one run, or of all that have not ended."""
+        return self._opened_store().approvals.open(LOCAL_TENANT, run_id)
+
+    async def approve(
+        self, run_id: str, path: str | None = None, *, by: str = LOCAL_USER, comment: str | None = None
+    ) -> StoredQuestion:
+        """Approve what a run asks; without a path the only question that is open. How it stands then.
+
+        Of two that decide at once one wins. A question for which all must approve is open until they have.
+
+        Args:
+            run_id: the run; it must not have ended.
+            path: of the question, with or without its last word, like `s:ok/wait` or `s:ok`.
+            by: who says so; one of the question's approvers when it has any.
+            comment: why; kept with the decision, and told to the run.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: it asks nothing, not this, or more than one thing.
+            Conflict: it has ended, somebody was faster, the time is over, or this person has voted.
+            NotAnApprover: it is for others to decide.
+        """
+        return await self._decide(run_id, path, by, "approved", comment)
+
+    async def reject(
+        self, run_id: str, path: str | None = None, *, by: str = LOCAL_USER, comment: str | None = None
+    ) -> StoredQuestion:
+        """Reject what a run asks; arguments and errors as of `approve`. One rejection decides."""
+        return await self._decide(run_id, path, by, "rejected", comment)
+
+    async def settle(
+        self,
+        run_id: str,
+        path: str,
+        outcome: Literal["done", "retry"],
+        data: object = None,
+        *,
+        by: str = LOCAL_USER,
+    ) -> StoredQuestion:
+        """Say what became of a call of unknown outcome, so that its run goes on; how the question stands then.
+
+        Args:
+            run_id: the run; it must be waiting.
+            path: of the call, with or without its last word, like `s:send/tool` or `s:send`.
+            outcome: `done`: it had its effect; `retry`: it had none, and is called again.
+            data: what it gave, when it is done; known secrets are taken out.
+            by: who says so.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: nothing is unknown there, or the data cannot be used.
+            Conflict: it has ended, it does not wait, or somebody was faster.
+        """
+        approvals, redactor = self._opened_store().approvals, self._opened().redactor
+        given = loads(redactor.exact_json(dumps(data)))
+        settled = await approvals.settle(LOCAL_TENANT, run_id, path, outcome, given, by)
+        self._nudge(run_id)
+        return settled
+
+    async def _decide(
+        self, run_id: str, path: str | None, by: str, decision: Literal["approved", "rejected"], comment: str | None
+    ) -> StoredQuestion:
+        approvals, redactor = self._opened_store().approvals, self._opened().redactor
+        words = None if comment is None else redactor.text(clean_text(comment))
+        decided = await approvals.decide(LOCAL_TENANT, run_id, path, by, decision, words)
+        self._nudge(run_id)
+        return decided
+
+    def _nudge(self, run_id: str) -> None:
+        """A run has been answered: what carries runs here need not wait for its next look at the database."""
+        del run_id  # the sweep of this version carries no waiting run
 
     async def grant_credits(self, amount: int, *, user_id: str = LOCAL_USER, note: str | None = None) -> CreditAccount:
         """Give a user credits; the first grant opens the account, and limits the runs that begin after it.
@@ -444,6 +551,8 @@ class Trackrecord:
             default_model=self.settings.model,
             summary_model=self.settings.memory.summary_model,
             most_credits=self.settings.credits.hold,
+            limits=self._limits,
+            ready=lambda agent: self._ready(agent, store),
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from trackrecord import Agent, Run, Trackrecord
+from trackrecord import Agent, Trackrecord
 from trackrecord.errors import BadAgent, Refused, RequestError
 from trackrecord.models.messages import Model, ModelReply, ModelRequest
 from trackrecord.models.scripted import ScriptedModel
@@ -27,6 +27,7 @@ from tests.conformance.plugin import kit
 USAGE: Final = {"input": 100, "output": 10}  # of every reply that does not say
 OTHER: Final = "other:model"  # answers "from another" for 7 tokens in and 3 out
 LONGEST_S: Final = 20
+_LOOK_S: Final = 0.005
 _EFFECTS: Final = ("model", "tool", "wait", "decision", "child", "remember")
 _COLUMNS: Final = {
     "completed": "steps_completed",
@@ -101,10 +102,24 @@ async def _carried(tr: Trackrecord, case: Case, steps: Any, model_name: str, mod
         return Found(problems=error.problems)
     try:
         run = await asyncio.wait_for(tr.run(agent, case.inputs), LONGEST_S)
+        await asyncio.wait_for(_ended(tr, run.id, case, database), LONGEST_S)
     except (RequestError, Refused) as error:
         problems = error.problems if isinstance(error, BadAgent) else ()
         return Found(turned_away="; ".join([f"{error.code}: {error}", *map(str, problems)]))
-    return _read(database, run, model)
+    return _read(database, run.id, model)
+
+
+async def _ended(tr: Trackrecord, run_id: str, case: Case, database: Path) -> None:
+    """Give the case's answers, in order, each as soon as it is asked for; wait for the end of a run that waited."""
+    with SqliteReader(database) as reader:
+        for answer in case.answers:
+            await asyncio.sleep(answer.get("after_ms", 0) / 1000)
+            while not any(asked.path.startswith(answer["at"]) for asked in await tr.approvals(run_id)):
+                await asyncio.sleep(_LOOK_S)
+            decide = tr.approve if answer["decision"] == "approve" else tr.reject
+            await decide(run_id, answer["at"], by=answer["by"], comment=answer.get("comment"))
+        while reader.execution(run_id)["completed_at"] is None:
+            await asyncio.sleep(_LOOK_S)
 
 
 def _agent(case: Case, steps: Any, model_name: str) -> Agent:
@@ -142,14 +157,14 @@ def _reply(given: Any) -> dict[str, Any]:
     return {**reply, "usage": USAGE} if says_something and "usage" not in reply else reply
 
 
-def _read(database: Path, run: Run, model: Noting) -> Found:
+def _read(database: Path, run_id: str, model: Noting) -> Found:
     """What the run left, from its rows alone; the requests from the model."""
     with SqliteReader(database) as reader:
-        row = reader.execution(run.id)
-        log = reader.log(run.id)
+        row = reader.execution(run_id)
+        log = reader.log(run_id)
         stats = reader.stats(row["agent_id"])
-        spans = sorted(reader.spans(run.id), key=lambda span: (span.epoch, span.start_us, path_key(span.path)))
-        payload = reader.payload(run.id, "output")
+        spans = sorted(reader.spans(run_id), key=lambda span: (span.epoch, span.start_us, path_key(span.path)))
+        payload = reader.payload(run_id, "output")
     steps = [span for span in spans if span.kind == "step"]
     return Found(
         status=row["status"],

@@ -113,3 +113,22 @@ def tables(path: Path, run: Run | str) -> Tables:
         intensity=intensity,
         statuses={(span.path, span.attempt): span.status for span in spans},
     )
+
+
+async def quiet(tr: Trackrecord, *, ended: str | None = None) -> None:
+    """Return when no run is under way here any more; with `ended`, when that run has ended."""
+    async with asyncio.timeout(30):
+        while tr._opened().live or (ended is not None and execution(tr._path, ended)["completed_at"] is None):
+            await asyncio.sleep(0.02)
+
+
+def execution(path: Path, run: str = "last") -> Mapping[str, Any]:
+    """The row of a run."""
+    with SqliteReader(path) as reader:
+        return reader.execution(run)
+
+
+def statuses(path: Path, run_id: str) -> Mapping[tuple[str, int], str]:
+    """The stored spans of a run, by path and attempt."""
+    with SqliteReader(path) as reader:
+        return {(span.path, span.attempt): span.status for span in reader.spans(run_id)}

@@ -1,4 +1,4 @@
-"""A process of its own for the crash tests: `python -m tests.store.child <walk|many|open> <path> <argument>`."""
+"""A process of its own for the crash tests: `python -m tests.store.child <walk|many|open|answer> <path> <argument>`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from tests.store import runs
 
-from trackrecord.errors import StoreError
+from trackrecord.errors import Conflict, StoreError
 from trackrecord.store.sqlite_store import SqliteStore
 
 
@@ -67,6 +67,25 @@ async def open_only(path: str, _: str) -> None:
     await SqliteStore.open(path).close()
 
 
+async def answer(path: str, what: str) -> None:
+    """Ask, decide or settle, as `ask:RUN`, `decide:RUN:NAME` or `settle:RUN`; says how it went."""
+    verb, run_id, *rest = what.split(":")
+    store = SqliteStore.open(path)
+    place = (runs.TENANT, run_id)
+    try:
+        if verb == "ask":
+            await store.approvals.ask(runs.asked(run_id, expires_at=None))
+        elif verb == "decide":
+            await store.approvals.decide(*place, None, rest[0], "approved", None)
+        else:
+            await store.approvals.settle(*place, "s:send/tool", "done", {"sent": 1}, "anna")
+    except Conflict as error:
+        print("conflict", error.message)
+    else:
+        print("won")
+    await store.close()
+
+
 if __name__ == "__main__":
-    what = {"walk": walk, "many": many, "faulty": faulty, "open": open_only}[sys.argv[1]]
+    what = {"walk": walk, "many": many, "faulty": faulty, "open": open_only, "answer": answer}[sys.argv[1]]
     asyncio.run(what(sys.argv[2], sys.argv[3]))

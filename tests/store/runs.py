@@ -12,6 +12,7 @@ from typing import Any
 from trackrecord import canonical
 from trackrecord.clock import new_id
 from trackrecord.context.protocols import Checkpoint
+from trackrecord.context.questions import Asked
 from trackrecord.record.closing import close, minimal
 from trackrecord.record.credits import Credits
 from trackrecord.record.fold import Tally
@@ -163,6 +164,29 @@ def finished(
         "last_spans": (epoch,),
     }
     return FinishedRun(**(fields | changes))
+
+
+def asked(run_id: str, **changes: Any) -> Asked:
+    """An approval that anybody may give within the next centuries."""
+    fields: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "run_id": run_id,
+        "path": "s:ok/wait",
+        "kind": "approval",
+        "message": "Send it?",
+        "expires_at": FAR,
+    }
+    return Asked(**(fields | changes))
+
+
+def park(path: Path, run_id: str, reason: str = "approval") -> None:
+    """Make a run rest, as it does when all that it could do waits."""
+    connection = look(path)
+    connection.execute(
+        "UPDATE agent_executions SET status = 'waiting', wait_reason = ?, lease_until = NULL WHERE id = ?",
+        (reason, run_id),
+    )
+    connection.close()
 
 
 def look(path: Path) -> Connection:

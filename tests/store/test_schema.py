@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from tests.store import runs
 
 from trackrecord.record import intensity
-from trackrecord.store import memory_statements, sqlite, statements
+from trackrecord.store import approval_statements, memory_statements, sqlite, statements
 from trackrecord.store.driver import Connection, driver
 from trackrecord.store.migrations import script
 from trackrecord.store.protocol import Begun
@@ -24,8 +24,8 @@ from trackrecord.store.triggers import TRIGGERS
 SQL = {name: text for name, text in vars(statements).items() if name.split("_")[0] in {
     "INSERT", "SAVE", "BEGIN", "SELECT", "EXTEND", "FINISH", "ADD", "DELETE"
 }}  # fmt: skip
-for given, found in vars(memory_statements).items():
-    if given.isupper() and given not in ("TABLES", "_COLUMNS"):
+for given, found in [*vars(memory_statements).items(), *vars(approval_statements).items()]:
+    if given.isupper() and given not in ("TABLES", "_COLUMNS", "LIVE", "_SELECT"):
         many = found if isinstance(found, dict) else {"": found}
         SQL |= {f"{given} {table}".strip(): text for table, text in many.items()}
 SQL["ERASE_FEEDBACK"] += ")"  # whose, is added to it

@@ -14,7 +14,7 @@ from typing import Literal, cast
 from trackrecord.agent.definition import Definition, read_definition
 from trackrecord.agent.files import MAX_FILE_BYTES, parse
 from trackrecord.agent.indentation import indented
-from trackrecord.agent.policies import Limits, MemoryPolicy, PayloadPolicy, PluginNeed
+from trackrecord.agent.policies import Limits, MemoryPolicy, OnUnknown, PayloadPolicy, PluginNeed
 from trackrecord.canonical import Json, clean, encode_clean, loads
 from trackrecord.errors import BadAgent, Problem
 from trackrecord.tenancy import LOCAL_TENANT
@@ -47,6 +47,7 @@ class Agent:
         workflow: None when the agent has no workflow_steps.
         limits: bounds of each run.
         limits_given: names of the limits the definition sets itself; the environment may set the others.
+        on_unknown: what becomes of an unsafe call whose process died: a person is asked, or it counts as failed.
         schedule: cron line of five fields; None means never by itself.
         timezone: IANA name; of the schedule and of the date in prompts.
         example_inputs: inputs to try it with; not part of the version.
@@ -75,6 +76,7 @@ class Agent:
     limits_given: frozenset[str] = frozenset()
     memory: MemoryPolicy = MemoryPolicy()
     payloads: PayloadPolicy = PayloadPolicy()
+    on_unknown: OnUnknown = "ask"
     schedule: str | None = None
     timezone: str = "UTC"
     example_inputs: Mapping[str, Json] | None = None
@@ -216,6 +218,7 @@ def _agent(definition: Definition, path: str | None) -> Agent:
         limits_given=definition.limits_given,
         memory=definition.memory,
         payloads=definition.payloads,
+        on_unknown=cast("OnUnknown", values["on_unknown"]),
         schedule=cast("str | None", values["schedule"]),
         timezone=cast("str", values["timezone"]),
         example_inputs=cast("dict[str, Json] | None", values["example_inputs"]),

@@ -26,6 +26,7 @@ AGENT: Final[Meanings] = {
     "limits": "Bounds of each run.",
     "memory": "Whether runs recall and remember.",
     "payloads": "What is kept of the contents of a run.",
+    "on_unknown": "What becomes of an unsafe call that was interrupted: a person is asked, or it counts as failed.",
     "schedule": "A cron line of five fields.",
     "timezone": "IANA name of a time zone.",
     "example_inputs": "The inputs when none are given; not part of the version.",

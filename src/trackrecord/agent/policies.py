@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
+OnUnknown = Literal["ask", "fail"]
 PayloadChoice = Literal["none", "redacted", "full"]
 BY_RULE: Final = "rule"
 

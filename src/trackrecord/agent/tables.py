@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Final, get_args
 
-from trackrecord.agent.policies import Limits, MemoryPolicy, PayloadChoice
+from trackrecord.agent.policies import Limits, MemoryPolicy, OnUnknown, PayloadChoice
 from trackrecord.workflow.fields import Field, Table
 
 STATUSES: Final = ("draft", "active", "archived")
@@ -27,6 +27,7 @@ AGENT: Final[Table] = {
     "limits": Field(kind="mapping", default={}),
     "memory": Field(kind="any", default=True),
     "payloads": Field(kind="mapping", default={}),
+    "on_unknown": Field(kind="text", default="ask", choices=get_args(OnUnknown)),
     "schedule": Field(kind="line", most=100),
     "timezone": Field(kind="line", default="UTC", most=64),
     "example_inputs": Field(kind="mapping"),

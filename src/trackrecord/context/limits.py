@@ -22,6 +22,8 @@ def limiting(run: LiveRun, proceed: Perform) -> Perform:
 
     async def limit(effect: Effect) -> Outcome:
         run.check_cancelled()
+        if run.is_draining:
+            await run.wait(effect.path, "handover")
         if run.tally.span_count >= limits.max_spans:
             raise span_limit(limits.max_spans, effect.path)
         if effect.kind == "model":

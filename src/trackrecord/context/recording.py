@@ -16,13 +16,15 @@ from trackrecord.record.pricing import price
 from trackrecord.record.spans import Span, SpanStatus, new_span
 from trackrecord.record.usage import UNKNOWN, Usage
 
+_WAITS = frozenset({"wait", "child"})
+
 
 def recording(run: LiveRun, proceed: Perform) -> Perform:
     """Store what was tried, how it ended, how long it took and what it used."""
 
     async def record(effect: Effect) -> Outcome:
         started_us = run.elapsed_us()
-        is_wait = effect.kind == "wait"
+        is_wait = effect.kind in _WAITS
         if effect.needs_marker:
             try:
                 run.journal.append(None, _checkpoint(run, effect, started_us, None))
@@ -33,7 +35,8 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
                 raise
         if run.watcher is not None:
             run.announce(effect.path, effect.kind, effect.subject or effect.kind)
-        run.enter(is_wait=is_wait)
+        if not is_wait:
+            run.in_flight += 1
         try:
             outcome = await proceed(effect)
         except EffectFailed as failure:
@@ -45,12 +48,15 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
                 await run.journal.commit()
             raise
         except asyncio.CancelledError:
+            if is_wait and run.parked is not None:  # it goes on waiting
+                raise
             is_open = effect.effect == "unsafe"
             run.write(_span(run, effect, started_us, "unknown" if is_open else "cancelled"))
             _follow(run, effect)
             raise
         finally:
-            run.leave(is_wait=is_wait)
+            if not is_wait:
+                run.leave()
         outcome = _scrubbed(run, outcome)
         _write_success(run, effect, started_us, outcome)
         if effect.effect == "unsafe":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trackrecord.canonical import encode_clean, loads
+from trackrecord.canonical import Json, encode_clean, loads
 from trackrecord.context.effect import Effect, EffectFailed, Outcome, Perform, restore_failure
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.context.retry import another_model, is_worth_another
+from trackrecord.context.waits import settling
 from trackrecord.errors import NonDeterministic
 from trackrecord.record.lost import interrupted
+
+_WAITS = frozenset({"wait", "child"})
 
 
 def replaying(run: LiveRun, proceed: Perform) -> Perform:
@@ -18,26 +21,26 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
 
     async def replay(effect: Effect) -> Outcome:
         past = run.checkpoints.get(effect.path)
-        if not past:
+        if not past or _goes_on(past):
             return await proceed(effect)
         _check_same(effect, past)
         lost_count = 0
+        is_open = False
         failure: EffectFailed | None = None
         for checkpoint in sorted(past, key=lambda one: one.attempt):
             other = effect.instead(after=checkpoint.attempt - 1) if checkpoint.subject != effect.subject else None
             if other is not None:  # from here on another model had been asked
                 effect, lost_count = other, other.interrupted_count
-            if checkpoint.state == "started":
+            outcome = _outcome(checkpoint)
+            settled = outcome.get("settled")
+            if checkpoint.state == "started" or settled is not None:
                 lost_count += 1
                 run.write(replace(interrupted(checkpoint), purpose=effect.purpose))
-                continue
-            outcome = loads(checkpoint.outcome or "{}")
-            assert isinstance(outcome, dict)  # noqa: S101  # written by the recording wrapper; anything else is ours
+            is_open = checkpoint.state == "started"
             if "value" in outcome:
                 return Outcome(value=outcome["value"], text=encode_clean(outcome["value"]))
-            stored = outcome["error"]
-            assert isinstance(stored, dict)  # noqa: S101  # as above
-            failure = restore_failure(stored)
+            stored = outcome.get("error")
+            failure = restore_failure(stored) if isinstance(stored, dict) else None
         last = max(one.attempt for one in past)
         again = replace(effect, attempt=last + 1, interrupted_count=lost_count)
         before = replace(effect, attempt=last, interrupted_count=lost_count)
@@ -46,11 +49,22 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
             if other is None:
                 raise failure
             again = other
-        if lost_count and effect.effect == "unsafe":
-            raise _unknown_outcome(effect)
+        if is_open and effect.effect == "unsafe":
+            await _answered(run, before)
         return await proceed(again)
 
     return replay
+
+
+def _goes_on(past: list[Checkpoint]) -> bool:
+    """Whether it is a wait that has begun: it was not interrupted, it goes on."""
+    return past[-1].kind in _WAITS and past[-1].state == "started"
+
+
+def _outcome(checkpoint: Checkpoint) -> dict[str, Json]:
+    outcome = loads(checkpoint.outcome or "{}")
+    assert isinstance(outcome, dict)  # noqa: S101  # written by the recording wrapper; anything else is ours
+    return outcome
 
 
 def _check_same(effect: Effect, past: list[Checkpoint]) -> None:
@@ -63,8 +77,15 @@ def _check_same(effect: Effect, past: list[Checkpoint]) -> None:
             )
 
 
-def _unknown_outcome(effect: Effect) -> EffectFailed:
-    return EffectFailed(
+async def _answered(run: LiveRun, effect: Effect) -> None:
+    """An unsafe effect that began and whose end nobody saw: it is not run again before a person has said so.
+
+    Raises:
+        EffectFailed: the agent asks nobody, `on_unknown: fail`. OutcomeUnknown: nobody has said so in time.
+    """
+    if run.asks_on_unknown and run.approvals is not None:
+        await settling(run, effect)
+    raise EffectFailed(
         f"{effect.plugin}.{effect.action} was interrupted and may have had its effect; it is not run again",
         code="tool_failed",
         is_unknown=True,

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean, loads
@@ -30,11 +30,13 @@ from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.midway import Watched
 from trackrecord.context.protocols import MemoryStore, Secrets
+from trackrecord.context.questions import Question
 from trackrecord.context.recording import recording
 from trackrecord.context.replay import replaying
 from trackrecord.context.retry import retrying
 from trackrecord.context.step import StepScope
 from trackrecord.context.timeout import timing_out
+from trackrecord.context.waits import asking, sleeping
 from trackrecord.errors import BadInput, Conflict, ModelFailed, StoreError, ToolFailed, TrackrecordError, UnknownEngine
 from trackrecord.memory.entries import LearntKind, Memory, expires_at
 from trackrecord.memory.recall import Recalled, recall
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.agent.policies import PayloadChoice
     from trackrecord.context.protocols import Engine
-    from trackrecord.context.questions import AgentRef, Question
+    from trackrecord.context.questions import AgentRef
 
 MAX_KEPT_CHARACTERS = 65_536
 _NOTHING_RECALLED = Recalled(text="", tokens=0, entry_count=0, types=())
@@ -299,18 +301,24 @@ class RunContext:
         Raises:
             Cancelled: the run may not go on.
         """
-        began = now()
-
-        async def wait(effect: Effect) -> Outcome:
-            del effect
-            await asyncio.sleep(max(0.0, (until - now()).total_seconds()))
-            waited_ms = max(0, round((now() - began) / timedelta(milliseconds=1)))
-            return new_outcome(value=waited_ms, text=str(waited_ms))
-
         # no moment is part of what is asked for: one that a duration led to is another when the run is resumed
-        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", "", wait)
+        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", "", sleeping(self._run, until))
         value = (await self._perform(effect)).value
         return value if isinstance(value, int) else 0
+
+    async def approval(self, relative: str, question: Question) -> dict[str, Json]:
+        """Ask people and wait for their decision, holding nothing: {decision: approved or rejected, by, comment}.
+
+        `by` and `comment` are None when nobody said them; on a timeout `by` is None.
+
+        Raises:
+            Cancelled: the run may not go on.
+        """
+        asked = encode_clean([question.message, *question.approvers])
+        effect = self._plain_effect(f"{relative}/wait", "wait", asked, asking(self._run, question))
+        value = (await self._perform(effect)).value
+        assert isinstance(value, dict)  # noqa: S101  # written by `asking`
+        return value
 
     async def decide(self, relative: str, choose: Callable[[], Awaitable[Json]]) -> Json:
         """A choice that a resumed run must not make again: the stored one when there is one, else `choose`'s."""
@@ -338,10 +346,6 @@ class RunContext:
         """Record a step that does not run."""
         with StepScope(self._run, self.path(relative), step_type, 1) as scope:
             scope.status = "skipped"
-
-    async def approval(self, relative: str, question: Question) -> Json:
-        """What people decided: {decision, by, comment}."""
-        raise NotImplementedError(f"{relative}: {question}")
 
     async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
         """The output of a child run."""

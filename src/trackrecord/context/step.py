@@ -55,6 +55,8 @@ class StepScope:
     ) -> None:
         """Write the span; an error goes on to whoever is next."""
         if error is not None:
+            if self._run.parked is not None and isinstance(error, asyncio.CancelledError):
+                return  # the run does not go on for now; the step is not over
             self.status = self._ending(error)
             if isinstance(error, RunError):
                 self.error = error

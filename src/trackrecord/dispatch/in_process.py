@@ -1,18 +1,23 @@
-"""Runs inside this process: the sweep that ends what dead processes left behind, at start and every two seconds.
+"""Runs inside this process: the sweep that takes up what nobody carries, at start, every two seconds and when told to.
 
-Memories that have expired go at start and every hour: one look into an index when there are none. Must never touch a
-run under a live lease: the database's clock and the epoch decide, not this process.
+A run whose process died and a run whose time to wait is over go on here, under a new epoch; one that cannot go on
+anywhere is ended. Memories that have expired go at start and every hour: one look into an index when there are none.
+Must never touch a run under a live lease: the database's clock and the epoch decide, not this process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
-from trackrecord.runner import Runner
+from trackrecord.errors import CannotResume, Conflict, Refused, RequestError
+from trackrecord.runner import Runner, Started
+from trackrecord.store.protocol import ExpiredRun
 
 SWEEP_S: Final = 2.0
+LOOK_S: Final = 0.5
 PRUNE_S: Final = 3600.0
 MOST_AT_ONCE: Final = 100
 
@@ -20,12 +25,15 @@ _log: Final = logging.getLogger("trackrecord")
 
 
 class Sweep:
-    """Finds runs whose lease is over and gives each its one record."""
+    """Finds runs that nobody carries and goes on with them; ends the live ones that somebody wants to end."""
 
-    def __init__(self, runner: Runner) -> None:
-        """Nothing is swept yet."""
+    def __init__(self, runner: Runner, *, resumes: bool = True) -> None:
+        """Nothing is swept yet; without `resumes` nothing of what others left is touched."""
         self._runner = runner
-        self._task: asyncio.Task[None] | None = None
+        self._resumes = resumes
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told = asyncio.Event()
+        self._left_alone: set[str] = set()
 
     async def start(self) -> None:
         """Sweep once, then again and again until stopped.
@@ -33,30 +41,63 @@ class Sweep:
         Raises:
             StoreError: the database cannot be read or written.
         """
-        await self.once()
+        if self._resumes:
+            await self.once()
         await self._prune()
-        self._task = asyncio.get_running_loop().create_task(self._repeat())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._repeat()), loop.create_task(self._watch())]
 
     async def stop(self) -> None:
         """Sweep no more."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-            await asyncio.wait({task})
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def tell(self) -> None:
+        """Sweep at once: something a run waits for has come."""
+        self._told.set()
 
     async def once(self) -> int:
-        """End every run that nobody carries any more; how many this call ended."""
-        ended = 0
+        """Go on with every run that nobody carries, or end it if it cannot go on; how many this call took up."""
+        taken = 0
         for lost in await self._runner.store.expired(MOST_AT_ONCE):
-            try:
-                was_ended = await self._runner.abandon(lost.tenant_id, lost.run_id)
-            except Exception as error:  # whatever is wrong with one run, the others must be ended
-                _log.warning("run %s was left behind and could not be ended: %s", lost.run_id, error)
-                continue
+            if lost.run_id not in self._runner.live and lost.run_id not in self._left_alone:
+                try:
+                    taken += await self._take(lost)
+                except Exception as error:  # whatever is wrong with one run, the others must go on
+                    _log.warning("run %s was left behind and could not be taken up: %s", lost.run_id, error)
+        return taken
+
+    async def _take(self, lost: ExpiredRun) -> bool:
+        try:
+            started = await self._runner.resume(lost.tenant_id, lost.run_id)
+        except CannotResume as error:
+            was_ended = await self._runner.abandon(lost.tenant_id, lost.run_id)
             if was_ended:
-                _log.warning("run %s was left behind by a process that died: ended as abandoned", lost.run_id)
-            ended += was_ended
-        return ended
+                _log.warning("run %s was left behind and cannot go on, ended as abandoned: %s", lost.run_id, error)
+            return was_ended
+        except (RequestError, Refused) as error:  # another process may have what it needs
+            self._left_alone.add(lost.run_id)
+            _log.warning("run %s was left behind and cannot go on here: %s", lost.run_id, error)
+            return False
+        started.task.add_done_callback(lambda _: _tell(started))
+        return True
+
+    async def _watch(self) -> None:
+        """End what somebody wants to end, from whichever process."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            live = [one.live.begun for one in self._runner.live.values() if one.live is not None]
+            if live:
+                try:
+                    for run_id, code in self._runner.store.to_cancel(live).items():
+                        started = self._runner.live.get(run_id)
+                        if started is not None:
+                            started.cancel(code)
+                except Exception as error:  # the next look comes
+                    _log.warning("it could not be looked for runs that are to be cancelled: %s", error)
 
     async def _prune(self) -> None:
         try:
@@ -68,11 +109,21 @@ class Sweep:
         clock = asyncio.get_running_loop().time
         pruned_at = clock()
         while True:
-            await asyncio.sleep(SWEEP_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), SWEEP_S)
+            self._told.clear()
             if clock() - pruned_at >= PRUNE_S:
                 pruned_at = clock()
                 await self._prune()
-            try:
-                await self.once()
-            except Exception as error:  # it tries again: a sweep that has ended says nothing to anybody
-                _log.warning("the sweep could not look for runs left behind: %s", error)
+            if self._resumes:
+                try:
+                    await self.once()
+                except Exception as error:  # it tries again: a sweep that has ended says nothing to anybody
+                    _log.warning("the sweep could not look for runs left behind: %s", error)
+
+
+def _tell(started: Started) -> None:
+    """Say how a run that was taken up in the background has ended, if not well."""
+    error = None if started.task.cancelled() else started.task.exception()
+    if error is not None and not isinstance(error, Conflict):  # another process was faster: nothing to tell
+        _log.warning("run %s was taken up and could not go on: %s", started.run_id, error)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
+from trackrecord.context.strands import as_strand, here
 from trackrecord.errors import RunError
 
 Result = TypeVar("Result")
@@ -17,7 +18,7 @@ async def slide(count: int, width: int, run_one: Callable[[int], Awaitable[Resul
     Raises:
         BaseException: whatever the first one to fail raised; the others are cancelled and awaited first.
     """
-    if width == 1 or count == 1:
+    if width == 1 or count <= 1:
         return [await run_one(place) for place in range(count)]
     results: dict[int, Result] = {}
     waiting = iter(range(count))
@@ -32,10 +33,22 @@ async def slide(count: int, width: int, run_one: Callable[[int], Awaitable[Resul
 
 async def together(works: list[Callable[[], Awaitable[None]]]) -> None:
     """All of these at once; the first failure cancels the others, waits for them and is raised by itself."""
+    scope = here()
+    left = len(works)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        nonlocal left
+        del task
+        left -= 1
+        if scope is not None and left:  # the last one to end hands its place to whoever waits for them here
+            scope.rest()
+
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:
-                group.create_task(_coroutine(work))
+                group.create_task(as_strand(scope, work)).add_done_callback(ended)
+            if scope is not None:
+                scope.begin(len(works) - 1)  # one of them goes on in place of this strand
     except BaseExceptionGroup as errors:
         raise first(errors) from None
 
@@ -49,7 +62,3 @@ def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     endings = [error for error in flat if isinstance(error, RunError)]
     final = [error for error in endings if not error.is_tolerable]
     return (final or endings or flat)[0]
-
-
-async def _coroutine(work: Callable[[], Awaitable[None]]) -> None:
-    await work()

@@ -110,6 +110,11 @@ class Tally:
         """Nano-dollars known so far; what the cost limit is held against."""
         return self._cost.known
 
+    @property
+    def lost_epochs(self) -> int:
+        """Epochs that were lost with their process."""
+        return sum(span.status == "interrupted" for span in self._epochs)
+
     def add(self, span: Span) -> None:
         """Take one finished span in; constant time."""
         self.span_count += 1
@@ -171,7 +176,7 @@ class Tally:
             executed=self._executed(),
             memory=self._memory,
             duration_us=_elapsed_us(self._epochs),
-            waited_us=_covered_us([*self._busy, *self._waits]) - _covered_us(self._busy) if self._waits else 0,
+            waited_us=self._waited_us(),
             usage_complete=self._incomplete_calls == 0,
             span_count=self.span_count,
         )
@@ -220,6 +225,13 @@ class Tally:
             self._iterations += started
         elif span.step_type in _PARALLEL:
             self._parallel += started
+
+    def _waited_us(self) -> int:
+        """Time in which nothing but waits was in flight, and that between two epochs."""
+        waited = _covered_us([*self._busy, *self._waits]) - _covered_us(self._busy) if self._waits else 0
+        if len(self._epochs) > 1:
+            waited += _elapsed_us(self._epochs) - sum(span.duration_us for span in self._epochs)
+        return waited
 
     def _retries(self) -> int:
         after_interruption = sum(1 for path, attempt in self._interrupted if (path, attempt + 1) in self._later_tries)

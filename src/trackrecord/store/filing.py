@@ -5,12 +5,12 @@ Steps 2 and 7 of the walk: the contents of the accepting and of the terminal tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from trackrecord.agent import Agent
 from trackrecord.agent.policies import PayloadChoice
-from trackrecord.canonical import digest, encode_clean
+from trackrecord.canonical import Json, digest, encode_clean
 from trackrecord.memory.entries import expires_at
 from trackrecord.memory.facts import answer_of, facts_of
 from trackrecord.memory.summary import summarise
@@ -20,18 +20,27 @@ from trackrecord.record.record import Origin, Record
 from trackrecord.record.redact import Redactor
 from trackrecord.record.rows import rows
 from trackrecord.record.spans import Span
+from trackrecord.store import kept
 from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, FinishedRun, Memory, Payload
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 
 
 def accepted(
-    origin: Origin, agent: Agent, inputs_text: str, redactor: Redactor, *, most_credits: int | None = None
+    origin: Origin,
+    agent: Agent,
+    inputs_text: str,
+    redactor: Redactor,
+    *,
+    asked: Mapping[str, Json],
+    most_credits: int | None = None,
 ) -> AcceptedRun:
     """The accepting transaction: the agent and its version, the run, its input under the payload policy.
 
-    It is to hold the credits that its token limit comes to; `most_credits` caps them.
+    It is to hold the credits that its token limit comes to; `most_credits` caps them. `asked` is what the run was
+    asked for beyond the definition: with it, and with the inputs, it can be resumed.
     """
+    given = _payload("input", inputs_text, agent.payloads.inputs, redactor)
     version = AgentVersion(
         tenant_id=origin.tenant_id,
         agent_id=agent.id,
@@ -46,7 +55,8 @@ def accepted(
     return AcceptedRun(
         origin=origin,
         agent=version,
-        input=_payload("input", inputs_text, agent.payloads.inputs, redactor),
+        input=given,
+        kept=kept.request(asked, None if given.body == inputs_text else inputs_text, redactor),
         most_credits=credits.most(agent.limits.max_tokens_per_run, most_credits),
     )
 

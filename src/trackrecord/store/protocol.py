@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from trackrecord.canonical import Json
 from trackrecord.context.protocols import Checkpoint, Journal, MemoryStore
+from trackrecord.context.questions import Approvals
 from trackrecord.memory.entries import Memory
 from trackrecord.record.credits import Credits
 from trackrecord.record.intensity import DeclaredDesign
@@ -78,6 +80,7 @@ class AcceptedRun:
     """A run that was admitted: what the accepting transaction writes.
 
     Attributes:
+        kept: checkpoints it begins with: what it was asked for, as far as that stands nowhere else.
         most_credits: what it is to hold when its user has a credit account, or as much of it as is there.
     """
 
@@ -86,6 +89,7 @@ class AcceptedRun:
     input: Payload
     most_credits: Credits
     scheduled_at: str | None = None
+    kept: Sequence[Checkpoint] = ()
 
 
 @sealed
@@ -99,6 +103,7 @@ class Begun:
         spans: what earlier epochs stored; empty on the first begin.
         checkpoints: what earlier epochs stored; empty on the first begin.
         hold: the credits it holds; None when its user had no credit account when it was accepted.
+        cancel_code: why it is to end at once; None when nobody has said so.
     """
 
     tenant_id: str
@@ -109,6 +114,7 @@ class Begun:
     spans: tuple[Span, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     hold: Hold | None = None
+    cancel_code: Literal["user", "signal"] | None = None
 
 
 @sealed
@@ -134,9 +140,27 @@ class FinishedRun:
     last_spans: Sequence[Span] = ()
 
 
+@sealed
+class ParkedRun:
+    """A run that does not go on for now: what the parking transaction writes.
+
+    Attributes:
+        reason: what it waits for, or `handover`: then it stays `running`, and any process may take it at once.
+        ready_at: stamp; it is not begun before. None: not before somebody says so.
+        paths: the waits and questions it waits for.
+        last_spans: spans that end with the epoch.
+    """
+
+    begun: Begun
+    reason: str
+    ready_at: str | None
+    paths: tuple[str, ...]
+    last_spans: Sequence[Span]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredRun:
-    """A run that nobody carries any more: whoever held it, or was about to begin it, has died or stands still."""
+    """A run that nobody carries: whoever held or was about to begin it is gone, or what it waited for has come."""
 
     tenant_id: str
     run_id: str
@@ -149,12 +173,18 @@ class LeftRun:
 
     Attributes:
         definition: the agent's, as the text that was stored with the run; a later version may not be able to read it.
-        started_at: stamp of the first begin.
+        started_at: stamp of the first begin; None when nobody has begun it.
+        request: what it was asked for, as `store.kept` wrote it; empty when there was nothing to write.
+        inputs: canonical text of its inputs; None when they are not kept whole.
+        cancel_code: why it is to end at once; None when nobody has said so.
     """
 
     origin: Origin
     definition: str
-    started_at: str
+    started_at: str | None
+    request: Mapping[str, Json]
+    inputs: str | None
+    cancel_code: Literal["user", "signal"] | None = None
 
 
 class Store(Protocol):
@@ -163,6 +193,11 @@ class Store(Protocol):
     @property
     def memory(self) -> MemoryStore:
         """Memories to recall from."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people."""
         ...
 
     def accept(self, run: AcceptedRun) -> Awaitable[None]:
@@ -199,11 +234,35 @@ class Store(Protocol):
         ...
 
     async def expired(self, limit: int) -> Sequence[ExpiredRun]:
-        """Runs that nobody carries any more, the oldest first; `begin` takes one over."""
+        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over."""
         ...
 
-    async def left(self, begun: Begun) -> LeftRun:
-        """Who and what the run is, from what was stored when it was accepted."""
+    async def left(self, tenant_id: str, run_id: str) -> LeftRun:
+        """Who and what a run is, from what was stored when it was accepted.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        ...
+
+    async def park(self, run: ParkedRun) -> None:
+        """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Raises:
+            Conflict: another epoch holds the run, or it has ended; nothing was written.
+        """
+        ...
+
+    async def ask_to_cancel(self, tenant_id: str, run_id: str, code: Literal["user", "signal"]) -> str:
+        """Say that a run is to end, whoever carries it: its state before. One that waits is ready at once.
+
+        Raises:
+            UnknownRun: there is no such run. Conflict: it has ended.
+        """
+        ...
+
+    def to_cancel(self, begun: Iterable[tuple[str, str, int]]) -> Mapping[str, Literal["user", "signal"]]:
+        """Of these runs (tenant, id, epoch), those that somebody wants to end, with the code; a cheap look."""
         ...
 
     def journal(self, begun: Begun, durability: Durability) -> Journal:

@@ -206,6 +206,8 @@ agent_executions = _table(
     _text("price_table", null=True),
     _text("credit_rule", null=True),
     _text("fold_rule", null=True),
+    _text("cancel_code", null=True),  # somebody wants it to end; whoever carries it looks
+    _text("parent_path", null=True),  # of a child run: where in its parent
     CheckConstraint(one_of("status", (*LIVE, *ENDED)), "agent_executions_status"),
     CheckConstraint(
         one_of("execution_type", ("manual", "scheduled", "api", "queue", "webhook", "test", "child", "retry", "fork")),
@@ -223,6 +225,13 @@ agent_executions = _table(
         "parent_run_id",
         sqlite_where=text("parent_run_id IS NOT NULL"),
         postgresql_where=text("parent_run_id IS NOT NULL"),
+    ),
+    Index(
+        "agent_executions_cancelled",
+        "tenant_id",
+        "id",
+        sqlite_where=text("status = 'running' AND cancel_code IS NOT NULL"),
+        postgresql_where=text("status = 'running' AND cancel_code IS NOT NULL"),
     ),
     Index(
         "agent_executions_leased",
@@ -494,6 +503,46 @@ audit_events = _table(
     _id("subject_id"),
     _text("details"),  # canonical JSON text
     _stamp("created_at"),
+    clustered=True,
+)
+
+approvals = _table(
+    "approvals",
+    "tenant_id run_id path",
+    _id("tenant_id"),
+    _id("run_id"),
+    _text("path"),  # the effect that waits for the answer
+    _text("kind"),
+    _text("message"),
+    _text("approvers"),  # JSON list of names; empty: anybody
+    _text("needs"),  # of approvers: any or all
+    _stamp("requested_at"),
+    _stamp("expires_at", null=True),  # from then on no answer counts
+    _text("on_timeout"),
+    _text("votes"),  # JSON list of {by, decision, comment, at}
+    _text("decision", null=True),  # NULL while it is open
+    _text("decided_by", null=True),  # NULL while it is open, and when time decided
+    _text("comment", null=True),
+    _stamp("decided_at", null=True),
+    CheckConstraint(one_of("needs", ("any", "all")), "approvals_needs"),
+    CheckConstraint(one_of("on_timeout", ("approve", "reject")), "approvals_on_timeout"),
+    CheckConstraint(
+        f"kind = 'approval' AND (decision IS NULL OR {one_of('decision', ('approved', 'rejected'))})"
+        f" OR kind = 'unknown_outcome' AND (decision IS NULL OR {one_of('decision', ('done', 'retry'))})",
+        "approvals_decision",
+    ),
+    CheckConstraint(
+        "(decision IS NULL) = (decided_at IS NULL) AND (decision IS NOT NULL OR decided_by IS NULL)",
+        "approvals_decided",
+    ),
+    _of_run(),
+    Index(
+        "approvals_open",
+        "tenant_id",
+        "requested_at",
+        sqlite_where=text("decision IS NULL"),
+        postgresql_where=text("decision IS NULL"),
+    ),
     clustered=True,
 )
 

@@ -7,10 +7,10 @@ in `transactions`. Must never write on another connection than the writer's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 
 from trackrecord import clock
 from trackrecord.record.execution_data import AgentExecutionData
@@ -18,13 +18,14 @@ from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
 from trackrecord.store import adjusting, external, failpoints, postings, statements, transactions
+from trackrecord.store.approvals import SqliteApprovals
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
 from trackrecord.store.ledger import SqliteLedger
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun
+from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun, ParkedRun
 from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
 from trackrecord.store.sealing import Key
 from trackrecord.store.secrets import SqliteSecrets
@@ -34,6 +35,7 @@ from trackrecord.store.writer import Unit, UnstorableError, Writer
 from trackrecord.undisturbed import undisturbed
 
 T = TypeVar("T")
+CancelCode = Literal["user", "signal"]
 
 
 class SqliteStore:
@@ -59,10 +61,12 @@ class SqliteStore:
         self._writer = Writer(
             connection, path, due=self._leases.due, notebook=self._notebook, committed=self._wal.committed, turn=turn
         )
-        door = Lock()  # one thread at a time reads: several event loops may share the store
+        self._reader = reader
+        self._door = door = Lock()  # one thread at a time reads: several event loops may share the store
         self._memory = SqliteMemories(reader, self._writer, door)
         self._secrets = SqliteSecrets(reader, self._writer, door, key)
         self._ledger = SqliteLedger(reader, self._writer, door, self._notebook)
+        self._approvals = SqliteApprovals(reader, self._writer, door)
         self.path = path
         self._is_quick = is_quick
 
@@ -118,6 +122,11 @@ class SqliteStore:
         """Credit accounts, to look at and to add to."""
         return self._ledger
 
+    @property
+    def approvals(self) -> SqliteApprovals:
+        """What runs ask of people, to ask and to answer."""
+        return self._approvals
+
     def has_account(self, tenant_id: str, user_id: str) -> bool:
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
         found = self._writer.read_here(
@@ -157,9 +166,49 @@ class SqliteStore:
         self._leases.hold(begun)
         return begun
 
-    async def left(self, begun: Begun) -> LeftRun:
-        """Who and what the run is, from what was stored when it was accepted."""
-        return await self._submit("left", lambda connection: transactions.left(connection, begun))
+    async def left(self, tenant_id: str, run_id: str) -> LeftRun:
+        """Who and what a run is, from what was stored when it was accepted.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        return await self._submit("left", lambda connection: transactions.left(connection, tenant_id, run_id))
+
+    async def park(self, run: ParkedRun) -> None:
+        """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Raises:
+            Conflict: another epoch holds the run, or it has ended; nothing was written.
+            StoreError: it could not be stored; the lease then ends by itself within ten seconds.
+        """
+        self._leases.let_go(run.begun)
+        await self._submit("park", lambda connection: transactions.park(connection, run))
+
+    async def ask_to_cancel(self, tenant_id: str, run_id: str, code: CancelCode) -> str:
+        """Say that a run is to end, whoever carries it: its state before. One that waits is ready at once.
+
+        Raises:
+            UnknownRun: there is no such run. Conflict: it has ended.
+        """
+        return await self._submit(
+            "cancel", lambda connection: transactions.ask_to_cancel(connection, tenant_id, run_id, code)
+        )
+
+    def to_cancel(self, begun: Iterable[tuple[str, str, int]]) -> dict[str, CancelCode]:
+        """Of these runs (tenant, id, epoch), those that somebody wants to end, with the code.
+
+        One look into an index that is mostly empty.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        held = set(begun)
+        with self._door:
+            try:
+                rows = self._reader.execute(statements.SELECT_CANCELLED).fetchall()
+            except Error as error:
+                raise store_error(error, self.path) from error
+        return {run_id: code for tenant_id, run_id, epoch, code in rows if (tenant_id, run_id, epoch) in held}
 
     def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
@@ -224,7 +273,10 @@ class SqliteStore:
         await self._submit("release", lambda connection: connection.execute(statements.EXTEND_LEASE, row))
 
     async def expired(self, limit: int) -> list[ExpiredRun]:
-        """Running runs whose lease is over, and queued ones nobody began, the oldest first; `begin` takes one over."""
+        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over.
+
+        Running ones whose lease is over, queued ones nobody began, waiting ones whose time has come.
+        """
         return await self._submit("expired", lambda connection: transactions.expired(connection, limit))
 
     async def increment_agent_stats(

@@ -44,7 +44,7 @@ ACCEPTED: Final = (
     "status",
     "epoch",
 )
-HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at")
+HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at", "cancel_code", "parent_path")
 RESULT: Final = (
     "status",
     "execution_duration_ms",
@@ -189,6 +189,20 @@ CREDIT_ENTRY: Final = (
     "created_at",
 )
 
+QUESTION: Final = (
+    *RUN,
+    "path",
+    "kind",
+    "message",
+    "approvers",
+    "needs",
+    "requested_at",
+    "expires_at",
+    "on_timeout",
+    "votes",
+)
+ANSWER: Final = ("decision", "decided_by", "comment", "decided_at")
+
 SEALED: Final = ("key_id", "nonce", "wrapped_key", "ciphertext")
 SECRET: Final = ("tenant_id", "name", "version", *SEALED, "created_at")
 
@@ -208,6 +222,7 @@ TABLES: Final[dict[str, tuple[str, ...]]] = {
     "external_executions": EXTERNAL,
     "run_adjustments": ADJUSTMENT,
     "audit_events": AUDIT,
+    "approvals": (*QUESTION, *ANSWER),
     "credit_accounts": ACCOUNT,
     "credit_entries": CREDIT_ENTRY,
     "secrets": SECRET,
@@ -252,7 +267,7 @@ WHERE tenant_id = ? AND id = ? AND (
     (status = 'queued' AND (ready_at IS NULL OR ready_at <= ?))
     OR (status = 'waiting' AND ready_at <= ?)
     OR (status = 'running' AND lease_until <= ?))
-RETURNING epoch, now_at, hold_id
+RETURNING epoch, now_at, hold_id, cancel_code
 """
 SELECT_STATUS: Final = (
     "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
@@ -265,8 +280,21 @@ EXTEND_LEASE: Final = (
 )
 SELECT_EXPIRED: Final = """
 SELECT tenant_id, id, epoch FROM agent_executions
-WHERE status = 'running' AND lease_until <= ? OR status = 'queued' AND ready_at IS NULL AND created_at <= ?
-ORDER BY id LIMIT ?
+WHERE status = 'running' AND lease_until <= ?1 OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2
+    OR status = 'waiting' AND ready_at <= ?1
+ORDER BY id LIMIT 100
+"""
+PARK_RUN: Final = """
+UPDATE agent_executions SET status = 'waiting', wait_reason = ?, ready_at = ?, lease_until = NULL
+WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'
+"""
+SELECT_CANCELLED: Final = """
+SELECT tenant_id, id, epoch, cancel_code FROM agent_executions WHERE status = 'running' AND cancel_code IS NOT NULL
+"""
+ASK_TO_CANCEL: Final = """
+UPDATE agent_executions SET cancel_code = coalesce(cancel_code, ?1),
+    ready_at = CASE WHEN status = 'waiting' THEN ?2 ELSE ready_at END
+WHERE tenant_id = ?3 AND id = ?4 AND status IN ('queued', 'running', 'waiting') RETURNING status
 """
 
 _NEW: Final = "ON CONFLICT (tenant_id, run_id, path, attempt) DO NOTHING"
@@ -305,9 +333,14 @@ ORIGIN: Final = (
     "origin_kind",
 )
 SELECT_LEFT: Final = (
-    f"SELECT {', '.join(f'run.{column}' for column in ORIGIN)}, run.plugins_required, design, definition, started_at "
+    f"SELECT {', '.join(f'run.{column}' for column in ORIGIN)}, run.plugins_required, run.now_at, run.cancel_code, "
+    "design, definition, started_at, given.body, given.sha256, kept.outcome "
     "FROM agent_executions run JOIN agent_versions version ON version.tenant_id = run.tenant_id "
     "AND version.agent_id = run.agent_id AND version.version = run.agent_version "
+    "LEFT JOIN run_payloads given ON given.tenant_id = run.tenant_id AND given.run_id = run.id "
+    "AND given.kind = 'input' "
+    "LEFT JOIN run_checkpoints kept ON kept.tenant_id = run.tenant_id AND kept.run_id = run.id "
+    "AND kept.path = 'request' AND kept.attempt = 1 "
     "WHERE run.tenant_id = ? AND run.id = ?"
 )
 
@@ -395,6 +428,7 @@ LEFT JOIN credit_entries entry ON entry.tenant_id = account.tenant_id AND entry.
 WHERE account.tenant_id = ? AND account.user_id = coalesce(?, account.user_id)
 GROUP BY account.tenant_id, account.user_id ORDER BY account.user_id
 """
+INSERT_QUESTION: Final = _insert("approvals", QUESTION, "ON CONFLICT (tenant_id, run_id, path) DO NOTHING")
 INSERT_SECRET: Final = _insert("secrets", SECRET)
 SELECT_SECRET: Final = (
     f"SELECT version, {', '.join(SEALED)} FROM secrets WHERE tenant_id = ? AND name = ? ORDER BY version DESC LIMIT 1"

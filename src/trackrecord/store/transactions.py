@@ -14,16 +14,18 @@ from operator import itemgetter
 from typing import Any, Final, cast
 
 from trackrecord import canonical, clock
+from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, failpoints, postings, statements
+from trackrecord.store import codec, failpoints, kept, postings, statements
 from trackrecord.store.driver import Connection
-from trackrecord.store.journal import Entry, Waiting, sorted_out, write_entries
+from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
+from trackrecord.store.kept import began
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun
+from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun, ParkedRun
 from trackrecord.store.writer import is_of_store
 
 LEASE_S: Final = 10
@@ -92,6 +94,10 @@ def _admit(
         postings.hold(connection, postings.of_run(origin), hold_id, run.most_credits, now)
     execute(statements.INSERT_PAYLOAD, codec.payload_row(tenant_id, origin.run_id, run.input))
     failpoints.reach("accept.run_payloads")
+    if run.kept:
+        rows = [codec.checkpoint_row(tenant_id, origin.run_id, checkpoint) for checkpoint in run.kept]
+        connection.executemany(statements.SAVE_CHECKPOINT, rows)
+        failpoints.reach("accept.run_checkpoints")
     audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
     failpoints.reach("accept.audit_events")
     if not _is_again(origin):
@@ -171,11 +177,21 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
     failpoints.reach("begin.agent_executions")
     if row is None:
         raise _refusal(connection, tenant_id, run_id)
-    epoch, now_at, hold_id = row
+    epoch, now_at, hold_id, cancel_code = row
     hold = None if hold_id is None else postings.held(connection, tenant_id, hold_id)
     if epoch == 1:
-        return Begun(tenant_id=tenant_id, run_id=run_id, epoch=1, began_at=now, now=now_at, hold=hold)
+        return Begun(
+            tenant_id=tenant_id,
+            run_id=run_id,
+            epoch=1,
+            began_at=now,
+            now=now_at,
+            hold=hold,
+            cancel_code=cancel_code,
+        )
     key = (tenant_id, run_id)
+    connection.execute(statements.SAVE_CHECKPOINT, codec.checkpoint_row(tenant_id, run_id, began(epoch, now)))
+    failpoints.reach("begin.run_checkpoints")
     return Begun(
         tenant_id=tenant_id,
         run_id=run_id,
@@ -183,37 +199,89 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         began_at=now,
         now=now_at,
         spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
-        checkpoints=tuple(map(codec.checkpoint, connection.execute(statements.SELECT_CHECKPOINTS, key))),
+        checkpoints=_checkpoints(connection, key),
         hold=hold,
+        cancel_code=cancel_code,
     )
 
 
+def _has_come(connection: Connection, tenant_id: str, run_id: str, paths: Sequence[str]) -> bool:
+    """Whether something that a run waits for has come before the run was parked."""
+    del connection, tenant_id, run_id, paths
+    return False
+
+
+def _checkpoints(connection: Connection, key: tuple[str, str]) -> tuple[Checkpoint, ...]:
+    return tuple(map(codec.checkpoint, connection.execute(statements.SELECT_CHECKPOINTS, key)))
+
+
+def park(connection: Connection, run: ParkedRun) -> None:
+    """Let go of a run that does not go on for now; what has been decided meanwhile brings it back at once.
+
+    Raises:
+        Conflict: another epoch holds the run, or it has ended.
+    """
+    begun = run.begun
+    tenant_id, run_id = begun.tenant_id, begun.run_id
+    check_held(connection, begun)
+    write_entries(connection, [entry(begun, span, None) for span in run.last_spans])
+    failpoints.reach("park.run_spans")
+    now = clock.stamp(clock.now())
+    if run.reason == "handover":
+        connection.execute(statements.EXTEND_LEASE, (now, tenant_id, run_id, begun.epoch))
+    else:
+        ready_at = now if _has_come(connection, tenant_id, run_id, run.paths) else run.ready_at
+        connection.execute(statements.PARK_RUN, (run.reason, ready_at, tenant_id, run_id, begun.epoch))
+    failpoints.reach("park.agent_executions")
+
+
+def ask_to_cancel(connection: Connection, tenant_id: str, run_id: str, code: str) -> str:
+    """Say that a run is to end, whoever carries it; its state before.
+
+    Raises:
+        UnknownRun: there is no such run. Conflict: it has ended.
+    """
+    given = (code, clock.stamp(clock.now()), tenant_id, run_id)
+    row = connection.execute(statements.ASK_TO_CANCEL, given).fetchone()
+    if row is None:
+        raise _refusal(connection, tenant_id, run_id)
+    return row[0]
+
+
 def expired(connection: Connection, limit: int) -> list[ExpiredRun]:
-    """Running runs whose lease is over, and queued ones that nobody began for as long as a lease lasts."""
+    """Running runs whose lease is over, queued ones nobody began for as long as a lease lasts, waiting ones now due."""
     now = clock.now()
-    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)), limit)
-    rows = connection.execute(statements.SELECT_EXPIRED, given)
+    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)))
+    rows = connection.execute(statements.SELECT_EXPIRED, given).fetchmany(limit)
     return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
 
 
-def left(connection: Connection, begun: Begun) -> LeftRun:
-    """Who and what a begun run is, from what was stored when it was accepted."""
-    *figures, plugins, design, definition, started_at = connection.execute(
-        statements.SELECT_LEFT, (begun.tenant_id, begun.run_id)
-    ).fetchone()
+def left(connection: Connection, tenant_id: str, run_id: str) -> LeftRun:
+    """Who and what a run is, from what was stored when it was accepted.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    row = connection.execute(statements.SELECT_LEFT, (tenant_id, run_id)).fetchone()
+    if row is None:
+        raise UnknownRun(f"there is no run {run_id!r}", cure="Check the id.")
+    *figures, plugins, now_at, cancel_code, design, definition, started_at, body, sha256, outcome = row
     fields: dict[str, Any] = dict(zip(statements.ORIGIN, figures, strict=True))
     fields["runs_workflow"] = bool(fields["runs_workflow"])
     fields["plugins_required"] = tuple(cast("list[str]", canonical.loads(plugins)))
     return LeftRun(
         origin=Origin(
-            tenant_id=begun.tenant_id,
-            run_id=begun.run_id,
-            now=begun.now,
+            tenant_id=tenant_id,
+            run_id=run_id,
+            now=now_at or clock.stamp(clock.now()),
             declared=DeclaredDesign(**cast("dict[str, Any]", canonical.loads(design))),
             **fields,
         ),
         definition=definition,
         started_at=started_at,
+        cancel_code=cancel_code,
+        request=kept.request_of(outcome),
+        inputs=kept.inputs_of(outcome, body, sha256),
     )
 
 
@@ -279,9 +347,9 @@ def finish(
 
 
 def _write_storable(connection: Connection, entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        if not _is_written(connection, entry):
-            _, _, checkpoint, _ = entry
+    for one in entries:
+        if not _is_written(connection, one):
+            _, _, checkpoint, _ = one
             _is_written(connection, ("", None, checkpoint, None))  # else the effect would seem to go on for ever
 
 

@@ -1,9 +1,8 @@
 """Triggers that keep history as it was, whoever writes to the file: for SQLite, as text by name.
 
 An ended run never changes; only retention may delete it, and its log, spans and content go with it and not before.
-Feedback may lose its text and nothing else. Audit rows and entries of the credit
-ledger stay for good. `verify` compares a database with this text;
-migrations keep their own frozen copy.
+Feedback may lose its text and nothing else. A question to a person is answered once. Audit rows and entries of the
+credit ledger stay for good. `verify` compares a database with this text; migrations keep their own frozen copy.
 """
 
 from __future__ import annotations
@@ -15,6 +14,18 @@ from trackrecord.store.states import ENDED, one_of
 _RUN_IS_THERE: Final = "EXISTS (SELECT 1 FROM agent_executions WHERE tenant_id = OLD.tenant_id AND id = OLD.{column})"
 
 _FEEDBACK: Final = ("tenant_id", "run_id", "seq", "user_id", "verdict", "created_at")
+_ASKED: Final = (
+    "tenant_id",
+    "run_id",
+    "path",
+    "kind",
+    "message",
+    "approvers",
+    "needs",
+    "requested_at",
+    "expires_at",
+    "on_timeout",
+)
 
 
 def _trigger(name: str, event: str, table: str, message: str, condition: str | None = None) -> str:
@@ -56,6 +67,14 @@ TRIGGERS: Final[dict[str, str]] = {
         "NOT (NEW.text IS NULL AND NEW.erased_at IS NOT NULL AND "
         + " AND ".join(f"NEW.{name} IS OLD.{name}" for name in _FEEDBACK)
         + ")",
+    ),
+    **_append_only("approvals", "run_id"),
+    "approvals_change": _trigger(
+        "approvals_change",
+        "UPDATE",
+        "approvals",
+        "a question changes only by being answered, and once",
+        "OLD.decision IS NOT NULL OR NOT (" + " AND ".join(f"NEW.{name} IS OLD.{name}" for name in _ASKED) + ")",
     ),
     "audit_events_change": _trigger("audit_events_change", "UPDATE", "audit_events", "audit_events is append-only"),
     "credit_entries_change": _trigger(

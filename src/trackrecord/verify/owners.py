@@ -15,6 +15,7 @@ _CHILDREN: Final = {
     "run_memories": "run_id",
     "run_feedback": "run_id",
     "run_adjustments": "run_id",
+    "approvals": "run_id",
 }
 IS_ELSEWHERE: Final = """
 EXISTS (SELECT 1 FROM agent_executions other

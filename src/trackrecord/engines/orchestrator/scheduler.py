@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 
 from trackrecord.canonical import Json
+from trackrecord.context.strands import as_strand, here
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.engines.orchestrator.stepping import run_step
 from trackrecord.engines.window import first
@@ -49,6 +51,7 @@ class _Graph:
         self._open = [len(before) for before in steps.dependencies]
         self._ready: deque[int] = deque(index for index, count in enumerate(self._open) if count == 0)
         self._flying: dict[asyncio.Task[None], int] = {}
+        self._scope = here()
 
     async def run(self) -> None:
         most = self._place.agent.limits.max_parallel_steps
@@ -62,11 +65,13 @@ class _Graph:
             await self._abandon()
 
     def _start(self, index: int) -> None:
-        work = _run_one(self._place, self._steps.steps[index])
+        if self._scope is not None:
+            self._scope.begin()
+        work = as_strand(self._scope, partial(_run_one, self._place, self._steps.steps[index]))
         self._flying[asyncio.get_running_loop().create_task(work)] = index
 
     async def _land(self) -> None:
-        done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        done = await self._awaited()
         failed = [error for task in done if (error := task.exception()) is not None]
         for task in done:
             index = self._flying.pop(task)
@@ -77,9 +82,25 @@ class _Graph:
         if failed:
             raise first(BaseExceptionGroup("steps", failed))
 
+    async def _awaited(self) -> set[asyncio.Task[None]]:
+        """Those that have ended; this strand rests meanwhile, and goes on in the place of one of them."""
+        scope = self._scope
+        if scope is None:
+            return (await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED))[0]
+        scope.rest()
+        try:
+            done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            scope.begin()
+            raise
+        scope.rest(len(done) - 1)
+        return done
+
     async def _abandon(self) -> None:
         """Cancel what is in flight and wait for it, so that its spans are written before the run ends."""
         for task in self._flying:
             task.cancel()
         if self._flying:
             await asyncio.wait(self._flying)
+            if self._scope is not None:
+                self._scope.rest(len(self._flying))

@@ -1,0 +1,68 @@
+"""What is kept of a run so that it can be resumed, and stands nowhere else: checkpoints that are no effects. Pure.
+
+`request` holds what the run was asked for beyond its agent's definition, and its inputs where the payload policy keeps
+them out of `run_payloads`; `epoch:<n>` the moment a later epoch began. Must never hold a known secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from trackrecord.canonical import Json, digest, encode_clean, loads
+from trackrecord.context.protocols import Checkpoint
+from trackrecord.record.redact import Redactor
+
+REQUEST: Final = "request"
+EPOCH: Final = "epoch"
+LACKING: Final = "is_lacking"  # a secret had to be left out
+
+
+def request(asked: Mapping[str, Json], inputs_text: str | None, redactor: Redactor) -> tuple[Checkpoint, ...]:
+    """The checkpoint of what a run was asked for; none when there is nothing to keep.
+
+    A known secret is kept by nobody: what held one is kept without it, and says so.
+    """
+    given: dict[str, Json] = {name: value for name, value in asked.items() if value is not None}
+    if inputs_text is not None:
+        given["inputs"] = inputs_text
+    if not given:
+        return ()
+    text = encode_clean(given)
+    if not redactor.knows_nothing:
+        scrubbed = redactor.exact_json(text)
+        if scrubbed != text:
+            left: dict[str, Json] = {**cast("dict[str, Json]", loads(scrubbed)), LACKING: True}
+            text = encode_clean(left)
+    return (_kept(REQUEST, REQUEST, outcome=f'{{"value":{text}}}'),)
+
+
+def began(epoch: int, at: str) -> Checkpoint:
+    """The moment an epoch after the first began: should it be killed, the gap before it is known all the same."""
+    return _kept(f"epoch:{epoch}", EPOCH, epoch=epoch, subject=at)
+
+
+def request_of(outcome: str | None) -> Mapping[str, Json]:
+    """What a run was asked for, from the outcome of its checkpoint."""
+    return {} if outcome is None else cast("Mapping[str, Json]", cast("dict[str, Json]", loads(outcome))["value"])
+
+
+def inputs_of(outcome: str | None, body: str | None, sha256: str | None) -> str | None:
+    """Canonical text of the inputs of a run; None when they are not kept whole."""
+    text = request_of(outcome).get("inputs", body)
+    return text if isinstance(text, str) and digest(text) == sha256 else None
+
+
+def _kept(path: str, kind: str, *, epoch: int = 0, subject: str = "", outcome: str | None = None) -> Checkpoint:
+    return Checkpoint(
+        path=path,
+        attempt=1,
+        state="started" if outcome is None else "done",
+        kind=kind,
+        effect="read",
+        request_hash="",
+        subject=subject,
+        epoch=epoch,
+        start_us=0,
+        outcome=outcome,
+    )
