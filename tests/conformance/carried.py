@@ -103,6 +103,8 @@ async def _carried(tr: Trackrecord, case: Case, steps: Any, model_name: str, mod
     try:
         run = await asyncio.wait_for(tr.run(agent, case.inputs), LONGEST_S)
         await asyncio.wait_for(_ended(tr, run.id, case, database), LONGEST_S)
+    except TimeoutError:
+        return Found(turned_away=f"it had not ended after {LONGEST_S} s")
     except (RequestError, Refused) as error:
         problems = error.problems if isinstance(error, BadAgent) else ()
         return Found(turned_away="; ".join([f"{error.code}: {error}", *map(str, problems)]))
