@@ -1,4 +1,4 @@
-"""Carries the cases of a table out: each through the real engine, all on one real SQLite store, and reads what they left.
+"""Carries the cases of a table out, each through the real engine, all on one real SQLite store; reads what they left.
 
 Nothing here knows what a case expects.
 """
@@ -12,6 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tests.conformance.cases import Case
+from tests.conformance.compared import Found
+from tests.conformance.plugin import kit
+
 from trackrecord import Agent, Trackrecord
 from trackrecord.errors import BadAgent, Refused, RequestError
 from trackrecord.models.messages import Model, ModelReply, ModelRequest
@@ -19,10 +23,6 @@ from trackrecord.models.scripted import ScriptedModel
 from trackrecord.record.spans import Span, path_key
 from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
-
-from tests.conformance.cases import Case
-from tests.conformance.compared import Found
-from tests.conformance.plugin import kit
 
 USAGE: Final = {"input": 100, "output": 10}  # of every reply that does not say
 OTHER: Final = "other:model"  # answers "from another" for 7 tokens in and 3 out
@@ -77,7 +77,9 @@ class Noting:
 async def carry(cases: Sequence[Case], database: Path) -> Carried:
     """Every case of a table, one after the other."""
     models = {f"case:{index}": Noting(_scripted(case.script)) for index, case in enumerate(cases)}
-    other = ScriptedModel.from_mapping(_script({"replies": [{"text": "from another", "usage": {"input": 7, "output": 3}}]}))
+    other = ScriptedModel.from_mapping(
+        _script({"replies": [{"text": "from another", "usage": {"input": 7, "output": 3}}]})
+    )
     found: dict[str, Found] = {}
     known: dict[str, Model] = {**models, OTHER: other}
     async with Trackrecord(

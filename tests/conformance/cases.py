@@ -35,7 +35,9 @@ COUNTS: Final = (
     "unknown",
 )
 MANDATORY: Final = ("status", "steps", "counts", "tokens")
-RUN_KEYS: Final = frozenset({*MANDATORY, "record", "output", "error", "effects", "asked", "items", "children", "any_order"})
+RUN_KEYS: Final = frozenset(
+    {*MANDATORY, "record", "output", "error", "effects", "asked", "items", "children", "any_order"}
+)
 REFUSED_KEYS: Final = frozenset({"refused"})
 TURNED_AWAY_KEYS: Final = frozenset({"turned_away"})
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trackrecord.errors import Problem
-
 from tests.conformance.cases import COUNTS, Case
+
+from trackrecord.errors import Problem
 
 ABSENT: Final = "nothing of the kind"
 

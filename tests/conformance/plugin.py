@@ -1,4 +1,4 @@
-"""The plugin `kit` that the cases call: sums, echoes, failures of every kind, waits. Counts per run, so cases are apart."""
+"""The plugin `kit` that the cases call: sums, echoes, failures, waits. It counts per run, so cases are apart."""
 
 from __future__ import annotations
 

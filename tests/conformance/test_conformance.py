@@ -51,7 +51,9 @@ def test_every_step_type_has_a_table_and_every_table_a_subject() -> None:
 def test_every_table_of_a_step_type_is_about_that_type() -> None:
     """Every case of a step type's table has a step of that type."""
     for kind in vocabulary.STEP_TYPES:
-        strays = [case.name for case in TABLES[kind] if not any(step["type"] == kind for step in every_step(case.steps))]
+        strays = [
+            case.name for case in TABLES[kind] if not any(step["type"] == kind for step in every_step(case.steps))
+        ]
         assert [] == strays
 
 
