@@ -13,7 +13,7 @@ from tests.docs.pages import REFERENCE, code, figures, only
 from trackrecord.agent import tables as agent_tables
 from trackrecord.models import script
 from trackrecord.plugins.entry_points import BUILT_IN, load
-from trackrecord.workflow import aliases, longest, transforms
+from trackrecord.workflow import aliases, comparing, longest, transforms
 from trackrecord.workflow import steps as step_data
 from trackrecord.workflow import vocabulary as steps
 from trackrecord.workflow.fields import Table as FieldTable
@@ -27,6 +27,7 @@ FIELDS: list[tuple[Path, str, FieldTable]] = [
     (STEPS, "Retry", steps.RETRY),
     (STEPS, "Failures", steps.FALLBACK),
     *((STEPS, kind, table) for kind, table in steps.BODIES.items()),
+    (STEPS, "Rules", steps.RULE),
     (AGENT_FILE, "Fields", agent_tables.AGENT),
     (AGENT_FILE, "Inputs", agent_tables.INPUT),
     (AGENT_FILE, "Outputs", agent_tables.OUTPUT),
@@ -60,11 +61,14 @@ def test_fields_of_files(page: Path, heading: str, table: FieldTable) -> None:
 
 
 def test_step_types() -> None:
-    """Each step type has a heading of its own, and those that are refused are named as such."""
+    """Each step type has a heading of its own."""
     assert list(steps.STEP_TYPES) == [heading for heading in pages.headings(STEPS) if heading in steps.STEP_TYPES]
-    text = STEPS.read_text()
-    refused = text[text.index("## Not in this version") :].split("\n\n")[1]
-    assert list(steps.LATER_TYPES) == code(refused)
+
+
+def test_operations_of_compare() -> None:
+    """Each is told, in the order of the code."""
+    rows = [one for one in pages.tables(STEPS) if one.heading == "compare" and "operation" in one.header]
+    assert list(steps.BODIES["compare"]["operation"].choices) == [only(name) for name, _ in rows[0].rows]
 
 
 def test_causes_of_retries() -> None:
@@ -95,8 +99,13 @@ def test_limits_of_workflows() -> None:
         "iterations of a loop": step_data.MAX_ITERATIONS,
         "items of a map": step_data.MAX_ITEMS,
         "branches of a parallel step": step_data.MAX_BRANCHES,
+        "cases of a switch": step_data.MAX_CASES,
+        "rules of a validate step": step_data.MAX_RULES,
+        "approvers of an approval": step_data.MAX_APPROVERS,
+        "differences a compare step lists": comparing.MAX_DIFFERENCES,
         "iterations, branches or items at once": step_data.MAX_CONCURRENCY,
         "delay": step_data.MAX_DELAY_MS // 86_400_000,
+        "approval": step_data.MAX_APPROVAL_MS // 86_400_000,
         "path of a step, in bytes": longest.MAX_PATH_BYTES,
     }
     assert expected == figures(STEPS, "Limits")

@@ -136,7 +136,7 @@ async def test_cancelling_the_run_is_no_loss_of_a_race(tmp_path: Path) -> None:
         started = await tr.start(kit.agent([race({"a": [wait("w", 30)], "b": [wait("v", 30)]})]), {})
         await asyncio.sleep(0.2)
         started.cancel()
-        run = await started.wait()
+        run = await started.task
     statuses = kit.tables(path, run).statuses
     assert ("cancelled", "cancelled") == (run.status, statuses["s:first/b:a/s:w", 1])
 

@@ -106,7 +106,12 @@ OWN_FIELDS = {
             {"value": [1], "rules": [{"field": "value", "operator": "exists", "message": "x"}], "schema": {}},
         ]
     ),
-    "compare": st.fixed_dictionaries({"left": st.just("{{ inputs.n }}"), "right": ANYTHING.filter(bool).map(repr)}),
+    "compare": st.fixed_dictionaries(
+        {
+            "left": st.just("{{ inputs.n }}"),
+            "right": ANYTHING.filter(lambda one: one is not None and "{{" not in str(one)),
+        }
+    ),
     "approval": st.sampled_from(
         [
             {"message": "Go?"},

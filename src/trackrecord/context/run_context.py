@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.agent.policies import PayloadChoice
     from trackrecord.context.protocols import Engine
-    from trackrecord.context.questions import AgentRef
 
 MAX_KEPT_CHARACTERS = 65_536
 _NOTHING_RECALLED = Recalled(text="", tokens=0, entry_count=0, types=())
@@ -346,10 +345,6 @@ class RunContext:
         """Record a step that does not run."""
         with StepScope(self._run, self.path(relative), step_type, 1) as scope:
             scope.status = "skipped"
-
-    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
-        """The output of a child run."""
-        raise NotImplementedError(f"{relative}: {agent} {inputs}")
 
     async def nested(self, engine: str, relative: str, agent: Agent, inputs: Mapping[str, Json]) -> Json:
         """Another engine inside this run, under a path of its own; its spending is this run's.
