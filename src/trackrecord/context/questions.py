@@ -5,8 +5,10 @@ Whoever keeps the questions implements `Approvals`; the context asks and waits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
+from trackrecord.canonical import Json
 from trackrecord.sealed import sealed
 
 Needs = Literal["any", "all"]
@@ -101,4 +103,16 @@ class Approvals(Protocol):
         Raises:
             StoreError: it could not be stored.
         """
+        ...
+
+
+class Asking(Protocol):
+    """The part of a context that asks; a run that waits holds no worker."""
+
+    async def approval(self, relative: str, question: Question) -> Json:
+        """What people decided: {decision, by, comment}."""
+        ...
+
+    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
+        """The output of a child run; raises RunError when it ended badly."""
         ...
