@@ -429,7 +429,11 @@ class Trackrecord:
 
     def _nudge(self, run_id: str) -> None:
         """A run has been answered: what carries runs here need not wait for its next look at the database."""
-        del run_id  # the sweep of this version carries no waiting run
+        here = self._opened().live.get(run_id)
+        if here is not None and here.live is not None:
+            here.live.wake("approval")
+        if self._sweep is not None:
+            self._sweep.tell()
 
     async def grant_credits(self, amount: int, *, user_id: str = LOCAL_USER, note: str | None = None) -> CreditAccount:
         """Give a user credits; the first grant opens the account, and limits the runs that begin after it.
@@ -551,6 +555,7 @@ class Trackrecord:
             default_model=self.settings.model,
             summary_model=self.settings.memory.summary_model,
             most_credits=self.settings.credits.hold,
+            approvals=store.approvals,
             limits=self._limits,
             ready=lambda agent: self._ready(agent, store),
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),

@@ -88,7 +88,7 @@ class Tally:
     _work: dict[tuple[str, str], _ModelSum] = field(default_factory=dict[tuple[str, str], _ModelSum])
     _later_tries: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _interrupted: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
-    _unknown: int = 0
+    _unknown: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _tools: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
     _steps: dict[str, tuple[str, int, str]] = field(default_factory=dict[str, tuple[str, int, str]])
     _decisions: int = 0
@@ -124,7 +124,7 @@ class Tally:
         if status == "interrupted":
             self._interrupted.add((span.path, span.attempt))
         elif status == "unknown":
-            self._unknown += 1
+            self._unknown.add((span.path, span.attempt))
         if kind in EFFECT_KINDS and kind != "wait":
             self._busy.append(_interval(span))
         match kind:
@@ -163,7 +163,7 @@ class Tally:
             cost_nanos=self._cost.value(calls),
             retry_count=self._retries(),
             interruptions_count=len(self._interrupted),
-            unknown_count=self._unknown,
+            unknown_count=len(self._unknown),
             tool_calls_count=len(called),
             tool_calls_rejected_count=len(self._tools) - len(called),
             tool_orchestration_us=_covered_us(_interval(span) for spans in called for span in spans),
@@ -234,8 +234,9 @@ class Tally:
         return waited
 
     def _retries(self) -> int:
-        after_interruption = sum(1 for path, attempt in self._interrupted if (path, attempt + 1) in self._later_tries)
-        return len(self._later_tries) - after_interruption
+        lost = self._interrupted | self._unknown  # nobody saw their end: what follows them makes up for that
+        after_loss = sum(1 for path, attempt in lost if (path, attempt + 1) in self._later_tries)
+        return len(self._later_tries) - after_loss
 
     def _primary(self) -> tuple[str | None, str | None]:
         if not self._work:

@@ -288,6 +288,10 @@ PARK_RUN: Final = """
 UPDATE agent_executions SET status = 'waiting', wait_reason = ?, ready_at = ?, lease_until = NULL
 WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'
 """
+SELECT_DECIDED: Final = (
+    "SELECT 1 FROM approvals WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NOT NULL "
+    "AND kind = 'approval'"
+)
 SELECT_CANCELLED: Final = """
 SELECT tenant_id, id, epoch, cancel_code FROM agent_executions WHERE status = 'running' AND cancel_code IS NOT NULL
 """

@@ -207,8 +207,8 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
 
 def _has_come(connection: Connection, tenant_id: str, run_id: str, paths: Sequence[str]) -> bool:
     """Whether something that a run waits for has come before the run was parked."""
-    del connection, tenant_id, run_id, paths
-    return False
+    asked = (connection.execute(statements.SELECT_DECIDED, (tenant_id, run_id, path)).fetchone() for path in paths)
+    return any(found is not None for found in asked)
 
 
 def _checkpoints(connection: Connection, key: tuple[str, str]) -> tuple[Checkpoint, ...]:

@@ -1,6 +1,6 @@
 """What runs ask of people.
 
-Revision 0006. Frozen: a later change of the tables is a later revision.
+Revision 0007. Frozen: a later change of the tables is a later revision.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 
-revision: Final = "0006"
-down_revision: Final = "0005"
+revision: Final = "0007"
+down_revision: Final = "0006"
 
 TEXT: Final = sa.Text()
 ID: Final = sa.Text().with_variant(UUID(as_uuid=False), "postgresql")
