@@ -74,7 +74,8 @@ class Site:
         try:
             compiled = compile_transform(operation, options)
         except ExpressionError as error:
-            self._explain(error, dict(options), self.path)
+            at = join(self.path, error.option) if error.option else self.path
+            self._explain(error, options.get(error.option), at)
             return None
         for reference, complaint in self._complaints(compiled.references):
             at = _holding(reference, dict(options), self.path)
