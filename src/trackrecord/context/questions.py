@@ -42,6 +42,14 @@ class AgentRef:
     version: str | None = None
 
 
+class Asking(Protocol):
+    """The part of a context that runs other agents."""
+
+    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
+        """The output of a child run; raises RunError when it ended badly."""
+        ...
+
+
 @sealed
 class Asked:
     """A question of a run, as it is kept.
@@ -103,16 +111,4 @@ class Approvals(Protocol):
         Raises:
             StoreError: it could not be stored.
         """
-        ...
-
-
-class Asking(Protocol):
-    """The part of a context that asks; a run that waits holds no worker."""
-
-    async def approval(self, relative: str, question: Question) -> Json:
-        """What people decided: {decision, by, comment}."""
-        ...
-
-    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
-        """The output of a child run; raises RunError when it ended badly."""
         ...

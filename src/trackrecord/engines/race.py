@@ -5,11 +5,12 @@ Knows nothing of steps and records nothing: who runs in it asks its lane whether
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
+from trackrecord.engines.flight import Flight, failure
 from trackrecord.engines.window import first
 from trackrecord.errors import RunError
 
@@ -50,7 +51,7 @@ class Race(Generic[Result]):
         self._run_one = run_one
         self._lanes = [Lane(around) for _ in range(count)]
         self._next = 0
-        self._running: dict[asyncio.Task[Result], int] = {}
+        self._flight = Flight[Result]()
         self._failures: dict[int, BaseException] = {}
 
     async def run(self) -> Won[Result]:
@@ -61,19 +62,15 @@ class Race(Generic[Result]):
         """
         try:
             while len(self._failures) < len(self._lanes):
-                while self._next < len(self._lanes) and len(self._running) < self._width:
-                    self._start()
+                while self._next < len(self._lanes) and len(self._flight) < self._width:
+                    index, self._next = self._next, self._next + 1
+                    self._flight.start(index, partial(self._run_one, index, self._lanes[index]))
                 won = await self._land()
                 if won is not None:
                     return won
             raise self._failures[0]
         finally:
-            await self._stop()
-
-    def _start(self) -> None:
-        index, self._next = self._next, self._next + 1
-        work = _coroutine(self._run_one, index, self._lanes[index])
-        self._running[asyncio.get_running_loop().create_task(work)] = index
+            await self._flight.stop()
 
     async def _land(self) -> Won[Result] | None:
         """The winner among those that have ended; failures are kept until all have failed.
@@ -81,13 +78,12 @@ class Race(Generic[Result]):
         Raises:
             BaseException: a failure that no race can make good.
         """
-        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-        landed = sorted((self._running.pop(task), task) for task in done)
-        fatal = [error for _, task in landed if (error := _failure(task)) is not None and not _is_accepted(error)]
+        landed = await self._flight.landed()
+        fatal = [error for _, task in landed if (error := failure(task)) is not None and not _is_accepted(error)]
         if fatal:
             raise first(BaseExceptionGroup("branches", fatal))
         for index, task in landed:
-            error = _failure(task)
+            error = failure(task)
             if error is None:
                 self._mark_losers()
                 return Won(index, task.result())
@@ -95,26 +91,9 @@ class Race(Generic[Result]):
         return None
 
     def _mark_losers(self) -> None:
-        for index in self._running.values():
+        for index in self._flight.indices():
             self._lanes[index].has_lost = True
-
-    async def _stop(self) -> None:
-        """Cancel what is on its way and wait for it, so that its spans are written before anything else is."""
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
-        for task in self._running:
-            _failure(task)  # looked at, or the event loop would complain of it
-
-
-def _failure(task: asyncio.Task[Result]) -> BaseException | None:
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 def _is_accepted(error: BaseException) -> bool:
     return isinstance(error, RunError) and error.is_tolerable
-
-
-async def _coroutine(run_one: Callable[[int, Lane], Awaitable[Result]], index: int, lane: Lane) -> Result:
-    return await run_one(index, lane)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from functools import partial
 
 from trackrecord.canonical import Json
-from trackrecord.context.strands import as_strand, here
+from trackrecord.engines.flight import Flight, failure
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.engines.orchestrator.stepping import run_step
 from trackrecord.engines.window import first
@@ -50,57 +49,27 @@ class _Graph:
         self._steps = steps
         self._open = [len(before) for before in steps.dependencies]
         self._ready: deque[int] = deque(index for index, count in enumerate(self._open) if count == 0)
-        self._flying: dict[asyncio.Task[None], int] = {}
-        self._scope = here()
+        self._flight = Flight[None]()
 
     async def run(self) -> None:
         most = self._place.agent.limits.max_parallel_steps
         try:
-            while self._ready or self._flying:
-                while self._ready and len(self._flying) < most:
-                    self._start(self._ready.popleft())
-                if self._flying:
+            while self._ready or len(self._flight):
+                while self._ready and len(self._flight) < most:
+                    index = self._ready.popleft()
+                    self._flight.start(index, partial(_run_one, self._place, self._steps.steps[index]))
+                if len(self._flight):
                     await self._land()
         finally:
-            await self._abandon()
-
-    def _start(self, index: int) -> None:
-        if self._scope is not None:
-            self._scope.begin()
-        work = as_strand(self._scope, partial(_run_one, self._place, self._steps.steps[index]))
-        self._flying[asyncio.get_running_loop().create_task(work)] = index
+            await self._flight.stop()
 
     async def _land(self) -> None:
-        done = await self._awaited()
-        failed = [error for task in done if (error := task.exception()) is not None]
-        for task in done:
-            index = self._flying.pop(task)
+        landed = await self._flight.landed()
+        failed = [error for _, task in landed if (error := failure(task)) is not None]
+        for index, _ in landed:
             for after in self._steps.dependants[index]:
                 self._open[after] -= 1
                 if self._open[after] == 0:
                     self._ready.append(after)
         if failed:
             raise first(BaseExceptionGroup("steps", failed))
-
-    async def _awaited(self) -> set[asyncio.Task[None]]:
-        """Those that have ended; this strand rests meanwhile, and goes on in the place of one of them."""
-        scope = self._scope
-        if scope is None:
-            return (await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED))[0]
-        scope.rest()
-        try:
-            done, _ = await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
-        except BaseException:
-            scope.begin()
-            raise
-        scope.rest(len(done) - 1)
-        return done
-
-    async def _abandon(self) -> None:
-        """Cancel what is in flight and wait for it, so that its spans are written before the run ends."""
-        for task in self._flying:
-            task.cancel()
-        if self._flying:
-            await asyncio.wait(self._flying)
-            if self._scope is not None:
-                self._scope.rest(len(self._flying))

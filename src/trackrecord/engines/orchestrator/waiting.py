@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
 
 from trackrecord.canonical import Json, clean
 from trackrecord.clock import moment, now
-from trackrecord.context.questions import Asking, Question
+from trackrecord.context.questions import Question
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.errors import StepFailed
 from trackrecord.workflow.steps import MAX_APPROVERS, MAX_DELAY_MS, ApprovalBody, DelayBody, Step
@@ -62,7 +61,7 @@ async def run_approval(place: Place, step: Step, body: ApprovalBody, segment: st
         timeout_ms=body.timeout_ms,
         on_timeout=body.on_timeout,
     )
-    answer = await cast("Asking", place.ctx).approval(f"{place.above}{segment}", question)
+    answer = await place.ctx.approval(f"{place.above}{segment}", question)
     if body.on_reject == "fail" and isinstance(answer, dict) and answer["decision"] == "rejected":
         raise StepFailed(f"step {step.id!r} was rejected{_told(answer)}", path=place.path_of(step.id))
     return answer
