@@ -21,11 +21,13 @@ from trackrecord.errors import BadAgent, Refused, RequestError
 from trackrecord.models.messages import Model, ModelReply, ModelRequest
 from trackrecord.models.scripted import ScriptedModel
 from trackrecord.record.spans import Span, path_key
+from trackrecord.store.protocol import Durability
 from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
 
 USAGE: Final = {"input": 100, "output": 10}  # of every reply that does not say
 OTHER: Final = "other:model"  # answers "from another" for 7 tokens in and 3 out
+WAITING: Final = frozenset({"approval", "delay", "sub_workflow"})  # carried out with every result awaited
 LONGEST_S: Final = 20
 _LOOK_S: Final = 0.005
 _EFFECTS: Final = ("model", "tool", "wait", "decision", "child", "remember")
@@ -82,8 +84,9 @@ async def carry(cases: Sequence[Case], database: Path) -> Carried:
     )
     found: dict[str, Found] = {}
     known: dict[str, Model] = {**models, OTHER: other}
+    durability: Durability = "sync" if cases[0].table in WAITING else "async"
     async with Trackrecord(
-        f"sqlite:///{database}", plugins=[kit()], models=known, synchronous="NORMAL", durability="async"
+        f"sqlite:///{database}", plugins=[kit()], models=known, synchronous="NORMAL", durability=durability
     ) as tr:
         for index, case in enumerate(cases):
             model = models[f"case:{index}"]

@@ -138,8 +138,9 @@ def every_step(steps: Any) -> Iterator[Mapping[str, Any]]:
 def _case(table: str, given: Any, records: Mapping[str, Any]) -> Case:
     where = f"{table}: {given.get('name', 'a case without a name')}"
     _only(given, CASE_KEYS, where)
-    if not isinstance(given.get("name"), str) or "steps" not in given or not isinstance(given.get("expect"), dict):
-        raise BadTable(f"{where}: a case has a name, steps and what to expect")
+    is_told = isinstance(given.get("name"), str) and isinstance(given.get("says"), str)
+    if not is_told or "steps" not in given or not isinstance(given.get("expect"), dict):
+        raise BadTable(f"{where}: a case has a name, says what it holds to, and has steps and what to expect")
     expect: dict[str, Any] = given["expect"]
     if (record := expect.get("record")) is not None:
         if record not in records:

@@ -88,7 +88,7 @@ GOOD = """
 about: a table
 records: {none: {status: completed, steps: {}, counts: {}, tokens: {input: 0, output: 0}}}
 cases:
-  - {name: one, steps: [], expect: {record: none}}
+  - {name: one, says: so, steps: [], expect: {record: none}}
 """
 
 
@@ -106,6 +106,7 @@ cases:
         ("status: completed", "status: failed", "any other one has"),
         ("record: none", "record: some", "uses the record"),
         ("name: one, ", "", "has a name"),
+        ("says: so, ", "", "says what it holds to"),
         ("name: one", "nmae: one", "'nmae'"),
         ("{record: none}", "{record: none, outptu: 1}", "'outptu'"),
         ("{record: none}", "{refused: []}", "uses the record"),
