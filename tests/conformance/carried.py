@@ -85,8 +85,10 @@ async def carry(cases: Sequence[Case], database: Path) -> Carried:
     found: dict[str, Found] = {}
     known: dict[str, Model] = {**models, OTHER: other}
     durability: Durability = "sync" if cases[0].table in WAITING else "async"
+    others = [Agent.from_mapping(agent) for case in cases for agent in case.agents]
+    more: dict[str, Any] = {"agents": others} if others else {}
     async with Trackrecord(
-        f"sqlite:///{database}", plugins=[kit()], models=known, synchronous="NORMAL", durability=durability
+        f"sqlite:///{database}", plugins=[kit()], models=known, synchronous="NORMAL", durability=durability, **more
     ) as tr:
         for index, case in enumerate(cases):
             model = models[f"case:{index}"]
@@ -172,6 +174,7 @@ def _read(database: Path, run_id: str, model: Noting) -> Found:
         stats = reader.stats(row["agent_id"])
         spans = sorted(reader.spans(run_id), key=lambda span: (span.epoch, span.start_us, path_key(span.path)))
         payload = reader.payload(run_id, "output")
+        children = reader.rows("SELECT agent_name, status FROM agent_executions WHERE parent_run_id = ?", (run_id,))
     steps = [span for span in spans if span.kind == "step"]
     return Found(
         status=row["status"],
@@ -184,6 +187,7 @@ def _read(database: Path, run_id: str, model: Noting) -> Found:
         items={_label(span): span.items for span in steps},
         counts={name: row[column] for name, column in _COLUMNS.items()},
         tokens={"input": row["input_tokens"], "output": row["output_tokens"]},
+        children={child["agent_name"]: child["status"] for child in children},
         asked={request.path: _asked(request) for request in model.requests},
         oddities=[*_log_oddities(row, log), *_stats_oddities(row, stats)],
     )
