@@ -174,7 +174,9 @@ def _read(database: Path, run_id: str, model: Noting) -> Found:
         stats = reader.stats(row["agent_id"])
         spans = sorted(reader.spans(run_id), key=lambda span: (span.epoch, span.start_us, path_key(span.path)))
         payload = reader.payload(run_id, "output")
-        children = reader.rows("SELECT agent_name, status FROM agent_executions WHERE parent_run_id = ?", (run_id,))
+        children = reader.rows(
+            "SELECT agent_name, status FROM agent_executions WHERE parent_run_id = ? ORDER BY id", (run_id,)
+        )
     steps = [span for span in spans if span.kind == "step"]
     return Found(
         status=row["status"],
@@ -187,10 +189,17 @@ def _read(database: Path, run_id: str, model: Noting) -> Found:
         items={_label(span): span.items for span in steps},
         counts={name: row[column] for name, column in _COLUMNS.items()},
         tokens={"input": row["input_tokens"], "output": row["output_tokens"]},
-        children={child["agent_name"]: child["status"] for child in children},
+        children=_by_agent(children),
         asked={request.path: _asked(request) for request in model.requests},
         oddities=[*_log_oddities(row, log), *_stats_oddities(row, stats)],
     )
+
+
+def _by_agent(children: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for child in children:
+        found.setdefault(child["agent_name"], []).append(child["status"])
+    return found
 
 
 def _label(span: Span) -> str:

@@ -26,7 +26,7 @@ class Found:
         effects: the same of model calls, tool calls, waits, decisions and children.
         items: how many iterations, branches or items each container started.
         asked: every model request, by path.
-        children: status of each child run, by name of its agent.
+        children: statuses of the child runs, by name of their agent.
         oddities: where the log and the statistics do not say what the row says.
     """
 
@@ -43,7 +43,7 @@ class Found:
     counts: Mapping[str, int] = field(default_factory=dict)
     tokens: Mapping[str, int | None] = field(default_factory=dict)
     asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    children: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, Sequence[str]] = field(default_factory=dict)
     oddities: Sequence[str] = ()
 
 

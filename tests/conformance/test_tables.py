@@ -20,7 +20,7 @@ RUN: dict[str, Any] = {
     "effects": {"s:b/model": "ok"},
     "items": {"s:a": 2},
     "asked": {"s:b/model": {"user": ["hello"], "temperature": 0.1}},
-    "children": {"child": "completed"},
+    "children": {"child": ["completed"]},
     "counts": {"completed": 1, "failed": 1},
     "tokens": {"input": 3, "output": None},
 }
@@ -33,7 +33,7 @@ FOUND = Found(
     effects={"s:b/model": "ok"},
     items={"s:a": 2, "s:b": None},
     asked={"s:b/model": {"user": "hello you", "temperature": 0.1}},
-    children={"child": "completed"},
+    children={"child": ["completed"]},
     counts={**dict.fromkeys(cases.COUNTS, 0), "completed": 1, "failed": 1},
     tokens={"input": 3, "output": None},
 )
