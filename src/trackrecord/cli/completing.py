@@ -314,6 +314,8 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "demo": (_examples,),
     "new": (_files,),
     "run": (_agent_files,),
+    "resume": (_runs,),
+    "cancel": (_runs,),
     "check": (_agent_files,),
     "show": (_runs,),
     "graph": (_drawable,),
