@@ -53,7 +53,7 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
             run.leave(is_wait=is_wait)
         outcome = _scrubbed(run, outcome)
         _write_success(run, effect, started_us, outcome)
-        if effect.effect == "unsafe":
+        if effect.effect == "unsafe" or run.journal.is_behind:
             await run.journal.commit()
         return outcome
 
