@@ -135,7 +135,7 @@ def test_f2_the_span_cap_ends_a_run(tmp_path: Path) -> None:
         assert verify(reader).is_clean
         [run] = reader.rows("SELECT error_message, error_path FROM agent_executions")
     assert "the run has made 100,000 spans, its limit" == run["error_message"]
-    assert "s:all/i:25001/s:p1" == run["error_path"]
+    assert "s:all/i:25001/s:p0" == run["error_path"]
 
 
 def test_f2_a_file_of_ten_thousand_steps_is_read(tmp_path: Path) -> None:
