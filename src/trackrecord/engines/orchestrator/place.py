@@ -11,6 +11,7 @@ from typing import Final
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json
 from trackrecord.context.run_context import RunContext
+from trackrecord.sealed import sealed_in_order
 from trackrecord.workflow.steps import StepList
 
 _STEPS_PER_BREATH: Final = 64
@@ -29,7 +30,7 @@ class Pulse:
             await asyncio.sleep(0)
 
 
-@dataclass(frozen=True, slots=True)
+@sealed_in_order
 class Place:
     """One scope of a run.
 
@@ -63,8 +64,8 @@ class Place:
 
     def below(self, segments: str, bound: Mapping[str, object] | None = None) -> Place:
         """The scope of a body: sees everything here, what it adds stays inside."""
-        steps = self.steps.new_child()
-        names = self.names.new_child()
+        steps = ChainMap({}, *self.steps.maps)
+        names = ChainMap({}, *self.names.maps)
         scope = {**self.scope, **(bound or {}), "steps": steps, "vars": names}
         return Place(
             self.ctx,
