@@ -84,6 +84,8 @@ def digest(text: str) -> str:
 
 def clean(value: object) -> Json:
     """The same value as plain JSON; the very same object when it is plain already, else a converted copy."""
+    if type(value) is int and -MAX_INT <= value <= MAX_INT:
+        return value
     try:
         if _is_plain(value, MAX_DEPTH):
             return value  # type: ignore[return-value]  # proven by _is_plain, which the checker cannot follow
@@ -128,7 +130,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         return True
     if kind is list:
         for item in value:  # noqa: SIM110  # all() over a generator takes twice as long, in the hottest loop there is
-            if not _is_plain(item, depth - 1):
+            if not ((type(item) is int and -MAX_INT <= item <= MAX_INT) or _is_plain(item, depth - 1)):
                 return False
         return True
     return False

@@ -24,8 +24,8 @@ from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable
 
-# A thread that never waits keeps Python's lock from the writer's: it gets one statement in every 5 ms. So an engine that
-# is this far ahead waits for a commit, and one that is not sends what it has when it next waits by itself.
+# A thread that never waits keeps Python's lock from the writer's, which gets one statement in every 5 ms. So an engine
+# that is this far ahead waits for a commit, and one that is not sends what it has when it next waits by itself.
 BEHIND: Final = 64
 RESPITE_S: Final = 0.002
 

@@ -30,7 +30,10 @@ async def run_list(place: Place, steps: StepList) -> Json:
 
 def _is_chain(steps: StepList) -> bool:
     """Whether nothing declares dependencies, so that the steps run in the order written."""
-    return not any(step.depends_on for step in steps.steps)
+    for step in steps.steps:  # noqa: SIM110  # asked once an iteration, and all() over a generator takes three times as long
+        if step.depends_on:
+            return False
+    return True
 
 
 async def _run_one(place: Place, step: Step) -> None:
