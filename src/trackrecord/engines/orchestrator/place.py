@@ -23,10 +23,14 @@ class Pulse:
 
     _steps: int = 0
 
+    def is_due(self) -> bool:
+        """Count a step; whether it is time to wait once."""
+        self._steps += 1
+        return self._steps % _STEPS_PER_BREATH == 0
+
     async def beat(self) -> None:
         """Count a step; every so often, wait once."""
-        self._steps += 1
-        if self._steps % _STEPS_PER_BREATH == 0:
+        if self.is_due():
             await asyncio.sleep(0)
 
 

@@ -25,7 +25,7 @@ async def run_list(place: Place, steps: StepList) -> Json:
             await _run_one(place, step)
     else:
         await _Graph(place, steps).run()
-    return place.steps[steps.steps[-1].id]["data"]
+    return place.steps.maps[0][steps.steps[-1].id]["data"]
 
 
 def _is_chain(steps: StepList) -> bool:
@@ -37,8 +37,9 @@ def _is_chain(steps: StepList) -> bool:
 
 
 async def _run_one(place: Place, step: Step) -> None:
-    await place.pulse.beat()
-    place.steps[step.id] = result = await run_step(place, step)
+    if place.pulse.is_due():
+        await asyncio.sleep(0)
+    place.steps.maps[0][step.id] = result = await run_step(place, step)
     if step.output is not None:
         place.names[step.output] = result["data"]
 
