@@ -81,7 +81,7 @@ async def test_async_is_never_behind(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize(("synchronous", "is_here"), [("NORMAL", True), ("FULL", False)])
 async def test_a_lone_run_commits_where_it_stands(path: Path, synchronous: Synchronous, is_here: bool) -> None:
-    """Where a commit does not wait for the disk and nobody else runs, none is handed to another thread; else all are."""
+    """Where a commit does not wait for the disk and nobody else runs, nothing goes to another thread; else all does."""
     store = SqliteStore.open(path, synchronous=synchronous)
     _, begun = await started(store)
     journal = store.journal(begun, "sync")

@@ -96,7 +96,7 @@ def _whole(root: str) -> Evaluate:
         except KeyError:
             raise _no_root(root, scope) from None
         # `steps` and `vars` are a chain of mappings, the scopes around last; as a value of its own it is one object
-        # asked by its type: isinstance of what is none goes through the machinery of abstract classes, at ten times the cost
+        # asked by its type: isinstance of another one goes through the machinery of abstract classes, ten times as dear
         return {**value} if type(value) is ChainMap else value
 
     return whole
