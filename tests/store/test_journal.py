@@ -15,6 +15,7 @@ from trackrecord.store.journal import BEHIND
 from trackrecord.store.protocol import Begun
 from trackrecord.store.sqlite import Synchronous
 from trackrecord.store.sqlite_store import SqliteStore
+from trackrecord.store.writer import Unit
 
 
 async def started(store: SqliteStore) -> tuple[Origin, Begun]:
@@ -84,18 +85,32 @@ async def test_a_lone_run_commits_where_it_stands(path: Path, synchronous: Synch
     """Where a commit does not wait for the disk and nobody else runs, nothing goes to another thread; else all does."""
     store = SqliteStore.open(path, synchronous=synchronous)
     _, begun = await started(store)
+    counts: list[int] = []
+    handed_over: list[Unit] = []
+    submit = store._writer.submit
+    store._writer.submit = lambda unit: (handed_over.append(unit), submit(unit))[1]  # type: ignore[method-assign]
     journal = store.journal(begun, "sync")
-    turns: list[int] = []
-    had_turns: list[bool] = []
-    for attempt in range(1, 21):  # the writer may just be about something of its own
-        await asyncio.sleep(0.001)
-        asyncio.get_running_loop().call_soon(turns.append, attempt)
+    for attempt in range(1, 21):
+        await asyncio.sleep(0.001)  # the writer may just be about something of its own
+        handed_over.clear()
         journal.append(runs.model_span(attempt), None)
         await journal.commit()
         assert attempt == runs.count(path, "run_spans")
-        had_turns.append(attempt in turns)
-    assert is_here == (False in had_turns)
+        counts.append(len(handed_over))
+    assert is_here == (0 in counts)
     await store.close()
+
+
+async def test_others_get_a_turn_at_every_commit(store: SqliteStore) -> None:
+    """A run that does nothing but commit can be cancelled, and holds nobody up."""
+    _, begun = await started(store)
+    journal = store.journal(begun, "sync")
+    turns: list[int] = []
+    for attempt in range(1, 6):
+        journal.append(runs.model_span(attempt), None)
+        asyncio.get_running_loop().call_soon(turns.append, attempt)
+        await journal.commit()
+        assert attempt in turns
 
 
 async def test_async_appends_wait_in_memory(store: SqliteStore, path: Path) -> None:

@@ -148,6 +148,8 @@ class SqliteJournal:
         if self.pending or self._sent_count != self._settled_count:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._send(self.unit(future))
+            if future.done():
+                await asyncio.sleep(0)  # a commit is where others get their turn, and where a run can be cancelled
             await future
 
     def unit(self, future: asyncio.Future[None] | None = None) -> Unit:
