@@ -29,8 +29,6 @@ def span_row(tenant_id: str, run_id: str, span: Span) -> tuple[str, Row]:
         ValueError: an attribute is no canonical JSON.
     """
     usage, attributes, success = span.usage, span.attributes, span.success
-    if span.kind == "step" and span.error_code is None and span.error_message is None:
-        return statements.INSERT_STEP_SPAN, _step_row(tenant_id, run_id, span)
     shared = (
         tenant_id,
         run_id,
@@ -72,24 +70,6 @@ def span_row(tenant_id: str, run_id: str, span: Span) -> tuple[str, Row]:
         span.step_type,
         span.error_code,
         span.error_message,
-    )
-
-
-def _step_row(tenant_id: str, run_id: str, span: Span) -> Row:
-    """Of the commonest span there is: made in one go."""
-    return (
-        tenant_id,
-        run_id,
-        span.path,
-        span.attempt,
-        "step",
-        span.status,
-        span.epoch,
-        span.start_us,
-        span.duration_us,
-        encode_clean(cast("Json", span.attributes)) if span.attributes else None,
-        span.step_type,
-        span.items,
     )
 
 
