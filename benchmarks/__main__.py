@@ -8,8 +8,9 @@ import sys
 from dataclasses import fields, replace
 
 from benchmarks import table
-from benchmarks.figures import PARTS, QUICK, Effort, Report
+from benchmarks.figures import PARTS, QUICK, Effort
 from benchmarks.machine import look
+from benchmarks.report import Report
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ class Contestant:
         name: for the table.
         worker: module under `benchmarks.workers`.
         environment: environment of a peer under the cache folder; None is this project's own.
-        options: what its worker is opened with; ours gets a database of its own besides.
+        options: what its worker is opened with; who keeps something gets a database of its own besides.
     """
 
     name: str
@@ -54,6 +54,11 @@ class Contestant:
         """Whether it keeps a record that can be checked."""
         return self.environment is None
 
+    @property
+    def has_database(self) -> bool:
+        """Whether it keeps anything at all: ours always, a peer where what is kept is compared."""
+        return "synchronous" in self.options
+
     def over(self, address: str) -> Contestant:
         """The same with a real model, behind the provider at this address, instead of one in its own process."""
         return replace(self, options={**self.options, "provider": address})
@@ -64,10 +69,16 @@ class Contestant:
         return Path(sys.executable) if self.environment is None else CACHE / self.environment / "bin" / "python"
 
 
-def ours(durability: str, synchronous: str) -> Contestant:
-    """Trackrecord at one durability."""
-    name = f"trackrecord {durability} {synchronous}"
-    return Contestant(name=name, worker="trackrecord", options={"durability": durability, "synchronous": synchronous})
+def ours(durability: str, synchronous: str, *, effect: str = "read") -> Contestant:
+    """Trackrecord at one durability, its tools of one effect class."""
+    name = f"trackrecord {durability} {synchronous}" + ("" if effect == "read" else f" {effect}")
+    options = {"durability": durability, "synchronous": synchronous, "effect": effect}
+    return Contestant(name=name, worker="trackrecord", options=options)
+
+
+def keeping(peer: Contestant, synchronous: str) -> Contestant:
+    """A peer that keeps the result of every step in SQLite, written as hard as `synchronous` says."""
+    return replace(peer, name=f"{peer.name}, {synchronous}", options={**peer.options, "synchronous": synchronous})
 
 
 PYDANTIC_AI: Final = Contestant(name="pydantic-ai", worker="pydantic_ai", environment="pydantic_ai")
@@ -76,6 +87,9 @@ LANGGRAPH: Final = Contestant(name="langgraph", worker="langgraph", environment=
 LANGGRAPH_SYNC: Final = Contestant(
     name="langgraph invoke", worker="langgraph", environment="langgraph", options={"sync": True}
 )
+# both wait for the disk at each commit; the second is what anybody can make of the first's file, once and for good
+DBOS: Final = Contestant(name="dbos", worker="dbos", environment="dbos", options={"synchronous": "FULL"})
+DBOS_WAL: Final = replace(DBOS, name="dbos on a WAL", options={"synchronous": "FULL", "journal": "wal"})
 
 
 class Worker:
@@ -91,7 +105,7 @@ class Worker:
 
     @classmethod
     async def started(cls, contestant: Contestant, folder: Path) -> Worker:
-        """A contestant that is ready; ours keeps its record in `folder`.
+        """A contestant that is ready; what it keeps lies in `folder`.
 
         Raises:
             NotMeasured: it does not start.
@@ -111,7 +125,7 @@ class Worker:
         place = Path(tempfile.mkdtemp(dir=folder))
         worker = cls(contestant, process, log, place / "runs.db")
         options = dict(contestant.options)
-        if contestant.is_ours:
+        if contestant.has_database:
             options["database"] = f"sqlite:///{worker.database}"
         try:
             worker.versions = (await worker.ask({"do": "open", "options": options}))["versions"]

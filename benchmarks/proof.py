@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.contestants import NotMeasured
+from benchmarks.contestants import Contestant, NotMeasured
 from benchmarks.workers import work
 from trackrecord.store.driver import driver
 
@@ -22,6 +22,12 @@ _SPANS: Final = "SELECT run_id, kind, count(*) FROM run_spans WHERE status = 'ok
 _ENDED: Final = "SELECT agent_id, count(*) FROM agent_executions WHERE status = 'completed' GROUP BY agent_id"
 _COUNTED: Final = "SELECT agent_id, sum(run_count) FROM agent_stats GROUP BY agent_id"
 _WEIGHED: Final = "SELECT agent_id, total_executions FROM agent_intensity_metrics"
+_KEPT: Final = """
+SELECT run_id, count(*) FROM run_checkpoints WHERE state = 'done' AND kind = 'tool' AND outcome IS NOT NULL
+GROUP BY run_id
+"""
+_THREADS: Final = "SELECT thread_id, count(*) FROM checkpoints GROUP BY thread_id"
+_OUTPUTS: Final = "SELECT workflow_uuid, count(output) FROM operation_outputs GROUP BY workflow_uuid"
 
 
 def check_counts(name: str, answer: Mapping[str, Any], expected: Mapping[str, int]) -> None:
@@ -53,6 +59,58 @@ def check_chains(database: Path, runs: Sequence[str], steps: int) -> None:
         NotMeasured: a row is missing or says something else.
     """
     _check(database, runs, ("completed", 0, 0, 0, steps, 1), {"step": steps})
+
+
+def check_settings(contestant: Contestant, found: Mapping[str, Any]) -> None:
+    """It wrote as hard as it was to, by its own connection's word.
+
+    Raises:
+        NotMeasured: it did not.
+    """
+    expected = {"NORMAL": 1, "FULL": 2}[contestant.options["synchronous"]]
+    if found["synchronous"] != expected:
+        raise NotMeasured(f"{contestant.name} wrote with synchronous {found['synchronous']!r}, not {expected}")
+
+
+def check_durable_runs(database: Path, runs: Sequence[str], steps: int) -> None:
+    """Each workflow has its whole record, with a span and a checkpoint for each tool call and a span for each step.
+
+    Raises:
+        NotMeasured: a row is missing or says something else.
+    """
+    _check(database, runs, ("completed", 0, steps, 0, steps, 1), {"step": steps, "tool": steps})
+    _same_counts("checkpoints", _counted(database, _KEPT), runs, steps)
+
+
+def check_threads(database: Path, threads: Sequence[str], steps: int) -> None:
+    """LangGraph: each thread has a checkpoint for every node, the one before the first and the one of the input.
+
+    Raises:
+        NotMeasured: one is missing.
+    """
+    _same_counts("checkpoints", _counted(database, _THREADS), threads, steps + 2)
+
+
+def check_workflows(database: Path, workflows: Sequence[str], steps: int) -> None:
+    """DBOS: each workflow has the output of every step.
+
+    Raises:
+        NotMeasured: one is missing.
+    """
+    _same_counts("outputs", _counted(database, _OUTPUTS), workflows, steps)
+
+
+def _counted(database: Path, sql: str) -> dict[str, int]:
+    connection = driver.connect(f"{database.as_uri()}?mode=ro", uri=True)
+    try:
+        return dict(connection.execute(sql))
+    finally:
+        connection.close()
+
+
+def _same_counts(what: str, counts: Mapping[str, int], runs: Iterable[str], expected: int) -> None:
+    for run in runs:
+        _same(f"the count of {what} of {run}", expected, counts.get(run, 0))
 
 
 def _check(database: Path, runs: Iterable[str], row: tuple[object, ...], spans: Mapping[str, int]) -> None:

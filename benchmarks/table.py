@@ -8,8 +8,8 @@ from dataclasses import asdict
 from statistics import median
 from typing import Final
 
-from benchmarks.figures import Figure, Report, Unit
 from benchmarks.machine import Machine
+from benchmarks.report import Figure, Report, Unit
 
 _HEAD: Final = ("what", "ours", "the other side", "ratio (min–max, pairs)", "target", "")
 _DIGITS: Final[dict[Unit, str]] = {"ms": ".2f", "us": ".1f", "runs/s": ".0f", "KiB": ".1f", "": ".2f"}
@@ -18,6 +18,8 @@ _DIGITS: Final[dict[Unit, str]] = {"ms": ".2f", "us": ".1f", "runs/s": ".0f", "K
 def text(report: Report, before: Machine, after: Machine) -> str:
     """The table, what every contestant had, and what could not be measured."""
     parts = [_opening(report, before, after), _table([_HEAD, *map(_row, report.figures)]), _everyone(report)]
+    if report.settings:
+        parts.append("\n".join(["SQLite of each:", *(f"  {name}: {how}" for name, how in report.settings.items())]))
     if report.missing:
         parts.append("\n".join(["not measured:", *(f"  {one}" for one in report.missing)]))
     return "\n\n".join(part for part in parts if part)
@@ -29,6 +31,7 @@ def as_json(report: Report, before: Machine, after: Machine) -> str:
     whole = {
         "machine": {"before": asdict(before), "after": asdict(after)},
         "versions": report.versions,
+        "settings": report.settings,
         "figures": figures,
         "samples": {
             part: {"unit": report.units[part], "by_contestant": samples} for part, samples in report.samples.items()
@@ -44,7 +47,7 @@ def _opening(report: Report, before: Machine, after: Machine) -> str:
         f"{versions}\nPython {before.python}, {before.cores} cores; before and after: load {before.load:.1f} and "
         f"{after.load:.1f}, a write is on the disk in {before.sync_ms:.2f} and {after.sync_ms:.2f} ms.\n"
         "Medians of samples taken in turns; ratios within each round, so that busy cores slow both sides. "
-        "A busy disk slows ours alone."
+        "A busy disk slows those who write alone: ours, and peers where a step is durable."
     )
 
 

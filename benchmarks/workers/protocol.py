@@ -44,6 +44,14 @@ class Contestant:
         """One workflow of that many pure steps, each taking what the one before it gave."""
         raise NotImplementedError(f"{type(self).__name__} has no workflow of pure steps: {steps}")
 
+    async def durable(self, steps: int) -> object:
+        """One workflow of that many tool calls in a chain, the result of each kept."""
+        raise NotImplementedError(f"{type(self).__name__} has no durable workflow: {steps}")
+
+    async def repeat(self, times: int, *, is_map: bool) -> object:
+        """One workflow that does one pure step so often, as a loop or as a map."""
+        raise NotImplementedError(f"{type(self).__name__} has no loop: {times}, {is_map}")
+
     def proof(self, given: list[object]) -> Answer:
         """What the harness needs to check that these runs really happened."""
         return {"answers": len(given)}
@@ -65,6 +73,9 @@ async def _serve(contestant: Contestant, requests: TextIO, answers: TextIO) -> N
         "loop": lambda request: _loop(contestant, request),
         "crowd": lambda request: _crowd(contestant, request),
         "chain": lambda request: _chain(contestant, request),
+        "durable": lambda request: _durable(contestant, request, is_at_once=False),
+        "durable_crowd": lambda request: _durable(contestant, request, is_at_once=True),
+        "repeat": lambda request: _repeat(contestant, request),
     }
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, requests.readline):
@@ -102,6 +113,19 @@ async def _chain(contestant: Contestant, request: dict[str, Any]) -> Answer:
     return await _timed(
         contestant, request["runs"], request["runs"] * steps, lambda: contestant.chain(steps), is_at_once=False
     )
+
+
+async def _durable(contestant: Contestant, request: dict[str, Any], *, is_at_once: bool) -> Answer:
+    """Seconds per step of `runs` durable workflows of `steps` steps, one after the other or all at once."""
+    runs, steps = request["runs"], request["steps"]
+    return await _timed(contestant, runs, runs * steps, lambda: contestant.durable(steps), is_at_once=is_at_once)
+
+
+async def _repeat(contestant: Contestant, request: dict[str, Any]) -> Answer:
+    """Seconds per time of `runs` workflows that do one step `times` times."""
+    runs, times, is_map = request["runs"], request["times"], request.get("is_map", False)
+    run = lambda: contestant.repeat(times, is_map=is_map)  # noqa: E731
+    return await _timed(contestant, runs, runs * times, run, is_at_once=False)
 
 
 async def _timed(

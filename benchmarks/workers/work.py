@@ -17,6 +17,8 @@ TOOL_NAME: Final = "look_up"
 TOOL_TEXT: Final = "Look up the price of an item."
 SYSTEM: Final = "You look up prices."
 PROMPT: Final = "Look up the ten items and add up their prices."
+STEP_NAME: Final = "add_one"
+STEP_TEXT: Final = "Add one to a number."
 ANSWER: Final = "The ten items cost 55 in all."
 
 
@@ -41,5 +43,5 @@ def price(item: int) -> dict[str, int]:
 
 
 def add_one(value: int) -> int:
-    """What a step of the chain does."""
+    """What a step of a chain does, in a step of its own or as a tool."""
     return value + 1

@@ -18,6 +18,12 @@ def sealed(cls: type[Value]) -> type[Value]:
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
 
 
+@dataclass_transform(frozen_default=True)
+def sealed_in_order(cls: type[Value]) -> type[Value]:
+    """The same for a class whose fields are given in order."""
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
 def maker(cls: type[Value]) -> type[Value]:
     """The constructor of a sealed class as a plain function, for the places that make a run's values.
 

@@ -11,8 +11,11 @@ from tests.store import runs
 from trackrecord.errors import Conflict, StoreError
 from trackrecord.record.record import Ending, Origin
 from trackrecord.store import failpoints
+from trackrecord.store.journal import BEHIND
 from trackrecord.store.protocol import Begun
+from trackrecord.store.sqlite import Synchronous
 from trackrecord.store.sqlite_store import SqliteStore
+from trackrecord.store.writer import Unit
 
 
 async def started(store: SqliteStore) -> tuple[Origin, Begun]:
@@ -40,6 +43,74 @@ async def test_sync_appends_are_stored_without_a_commit(store: SqliteStore, path
     journal.append(runs.model_span(1), None)
     await store.expired(1)
     assert 1 == runs.count(path, "run_spans")
+
+
+async def test_what_follows_at_once_is_sent_when_its_loop_gets_a_turn(store: SqliteStore, path: Path) -> None:
+    """Under sync, results that come one right after another are sent together, and at the latest by the next wait."""
+    _, begun = await started(store)
+    journal = store.journal(begun, "sync")
+    for span in runs.spans(20):
+        journal.append(span, runs.checkpoint(span))
+    await asyncio.sleep(0)
+    await store.expired(1)
+    assert 41 == runs.count(path, "run_spans")
+
+
+async def test_a_run_is_behind_when_much_waits(store: SqliteStore) -> None:
+    """What a kill may cost is bounded: the run is told to wait, under sync, and a commit is enough."""
+    _, begun = await started(store)
+    journal = store.journal(begun, "sync")
+    assert not journal.is_behind
+    with runs.writer_held(store):
+        for attempt in range(1, BEHIND + 1):
+            assert not journal.is_behind
+            journal.append(runs.model_span(attempt), None)
+        assert journal.is_behind
+    await journal.commit()
+    assert not journal.is_behind
+
+
+async def test_async_is_never_behind(store: SqliteStore) -> None:
+    """Under async, a tenth of a second is what a kill may cost, however much happened in it."""
+    _, begun = await started(store)
+    journal = store.journal(begun, "async")
+    with runs.writer_held(store):
+        for attempt in range(1, BEHIND + 2):
+            journal.append(runs.model_span(attempt), None)
+        assert not journal.is_behind
+
+
+@pytest.mark.parametrize(("synchronous", "is_here"), [("NORMAL", True), ("FULL", False)])
+async def test_a_lone_run_commits_where_it_stands(path: Path, synchronous: Synchronous, is_here: bool) -> None:
+    """Where a commit does not wait for the disk and nobody else runs, nothing goes to another thread; else all does."""
+    store = SqliteStore.open(path, synchronous=synchronous)
+    _, begun = await started(store)
+    counts: list[int] = []
+    handed_over: list[Unit] = []
+    submit = store._writer.submit
+    store._writer.submit = lambda unit: (handed_over.append(unit), submit(unit))[1]  # type: ignore[method-assign]
+    journal = store.journal(begun, "sync")
+    for attempt in range(1, 21):
+        await asyncio.sleep(0.001)  # the writer may just be about something of its own
+        handed_over.clear()
+        journal.append(runs.model_span(attempt), None)
+        await journal.commit()
+        assert attempt == runs.count(path, "run_spans")
+        counts.append(len(handed_over))
+    assert is_here == (0 in counts)
+    await store.close()
+
+
+async def test_others_get_a_turn_at_every_commit(store: SqliteStore) -> None:
+    """A run that does nothing but commit can be cancelled, and holds nobody up."""
+    _, begun = await started(store)
+    journal = store.journal(begun, "sync")
+    turns: list[int] = []
+    for attempt in range(1, 6):
+        journal.append(runs.model_span(attempt), None)
+        asyncio.get_running_loop().call_soon(turns.append, attempt)
+        await journal.commit()
+        assert attempt in turns
 
 
 async def test_async_appends_wait_in_memory(store: SqliteStore, path: Path) -> None:

@@ -544,11 +544,11 @@ def test_a_script_is_no_agent(tmp_path: Path) -> None:
     assert any("That is a script: name the agent's file" in problem for problem in problems)
 
 
-def test_a_file_beyond_1_mib_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_beyond_4_mib_is_refused_unread(tmp_path: Path) -> None:
     """The size is checked before anything is parsed."""
     path = _file(tmp_path, b"#" * (MAX_FILE_BYTES + 1))
 
-    assert ["the file is 1,048,577 bytes; 1,048,576 is the most. Move long texts elsewhere."] == _refused(path)
+    assert ["the file is 4,194,305 bytes; 4,194,304 is the most. Move long texts elsewhere."] == _refused(path)
 
 
 def test_a_json_file_is_held_to_json(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from trackrecord.canonical import Json
 from trackrecord.errors import Problem
 from trackrecord.workflow.fields import Problems, join
 
-MAX_FILE_BYTES: Final = 1 << 20
+MAX_FILE_BYTES: Final = 4 << 20  # 10,000 steps, the most there may be, of 400 bytes each
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 250_000
 

@@ -53,13 +53,18 @@ class Journal(Protocol):
     def append(self, span: Span | None, checkpoint: Checkpoint | None) -> None:
         """Take one finished span, or one checkpoint, or both; returns at once.
 
-        Under `sync` they are on their way to the writer when this returns, under `async` within 100 ms.
+        Under `sync` they are on their way to the writer when the engine next waits, under `async` within 100 ms.
         A `done` checkpoint replaces a `started` one of the same path and attempt.
 
         Raises:
             Conflict, StoreError: something appended earlier could not be stored; the run must stop. What is given now
                 is kept for the run's end all the same.
         """
+        ...
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits that whoever appends should commit before going on."""
         ...
 
     async def commit(self) -> None:

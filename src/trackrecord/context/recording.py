@@ -59,7 +59,7 @@ def recording(run: LiveRun, proceed: Perform) -> Perform:
                 run.leave()
         outcome = _scrubbed(run, outcome)
         _write_success(run, effect, started_us, outcome)
-        if effect.effect == "unsafe":
+        if effect.effect == "unsafe" or run.journal.is_behind:
             await run.journal.commit()
         return outcome
 

@@ -341,7 +341,7 @@ class RunContext:
 
     def step(self, relative: str, step_type: str, *, attempt: int = 1) -> AbstractContextManager[StepScope]:
         """The span of one try of a step: enter, set `items` and `status`, leave; an error leaving it is recorded."""
-        return StepScope(self._run, self.path(relative), step_type, attempt)
+        return StepScope(self._run, f"{self.prefix}{relative}", step_type, attempt)
 
     def skip(self, relative: str, step_type: str) -> None:
         """Record a step that does not run."""

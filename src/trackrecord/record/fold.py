@@ -119,6 +119,9 @@ class Tally:
         """Take one finished span in; constant time."""
         self.span_count += 1
         kind, status = span.kind, span.status
+        if kind == "step" and status == "ok" and span.attempt == 1:  # the commonest by far
+            self._add_step(span)
+            return
         if span.attempt > 1 and (kind in EFFECT_KINDS or kind == "step"):
             self._later_tries.add((span.path, span.attempt))
         if status == "interrupted":
@@ -214,10 +217,11 @@ class Tally:
             work.add(key, tokens, span.cost_nanos)
 
     def _add_step(self, span: Span) -> None:
-        where = instance(span.path)
+        path = span.path
+        where = instance(path) if "/try:" in path else path
         last = self._steps.get(where)
-        if last is None or _tries(span.path, span.attempt) > _tries(last[0], last[1]):
-            self._steps[where] = (span.path, span.attempt, span.status)
+        if last is None or _tries(path, span.attempt) > _tries(last[0], last[1]):
+            self._steps[where] = (path, span.attempt, span.status)
         started = span.items or 0
         if span.step_type in _DECISIONS:
             self._decisions += started

@@ -10,16 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
+from time import monotonic
+from typing import Final
 
 from trackrecord.context.protocols import Checkpoint
-from trackrecord.errors import Conflict
+from trackrecord.errors import Conflict, StoreError
 from trackrecord.record.spans import Span
 from trackrecord.store import codec, failpoints, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable
+
+# A thread that never waits keeps Python's lock from the writer's, which gets one statement in every 5 ms. So an engine
+# that is this far ahead waits for a commit, and one that is not sends what it has when it next waits by itself.
+BEHIND: Final = 64
+RESPITE_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +72,36 @@ class SqliteJournal:
         "_begun",
         "_counting",
         "_failure",
+        "_is_scheduled",
         "_is_submitted",
+        "_sent_at",
         "_sent_count",
         "_settled_count",
+        "_store_here",
         "_submit",
         "durability",
         "pending",
     )
 
-    def __init__(self, begun: Begun, durability: Durability, submit: Callable[[Unit], None]) -> None:
-        """An empty journal of this epoch."""
+    def __init__(
+        self, begun: Begun, durability: Durability, submit: Callable[[Unit], None], store_here: Callable[[Unit], bool]
+    ) -> None:
+        """An empty journal of this epoch; `store_here` stores a unit at once where that is quicker, or says no."""
         self._begun = begun
         self._submit = submit
+        self._store_here = store_here
         self._failure: Exception | None = None
         self._is_submitted = False  # a unit that will take what is pending is on its way
+        self._is_scheduled = False  # one will be sent when the engine next waits
+        self._sent_at = 0.0
         self.durability = durability
         self.pending: deque[Waiting] = deque()
         self._counting = Lock()
         self._sent_count = 0
-        self._settled_count = 0  # changed by the writer alone; equal to the other when everything sent is settled
+        self._settled_count = 0  # equal to the other when everything sent is settled
 
     def append(self, span: Span | None, checkpoint: Checkpoint | None) -> None:
-        """Take what is finished; under `sync` it is on its way to the writer when this returns.
+        """Take what is finished; under `sync` it is on its way to the writer when the engine next waits, if not before.
 
         Raises:
             Conflict, StoreError: something appended earlier could not be stored; the run must stop. What is given now
@@ -94,12 +110,31 @@ class SqliteJournal:
         self.pending.append(entry(self._begun, span, checkpoint))
         if self._failure is not None:
             raise self._failure
-        if self.durability == "sync" and not self._is_submitted:
-            self.flush()
+        if self.durability == "sync" and not self._is_submitted and not self._is_scheduled:
+            self._send_soon()
 
     def flush(self) -> None:
         """Send what is pending to the writer without waiting for it."""
-        self._submit(self.unit())
+        self._send(self.unit())
+
+    def _send_soon(self) -> None:
+        """Send it now, or when the engine next waits if something was sent just now: to wake the writer is dear."""
+        if monotonic() - self._sent_at >= RESPITE_S:
+            self.flush()
+        else:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._send_scheduled)
+
+    def _send_scheduled(self) -> None:
+        self._is_scheduled = False
+        if self.is_due:
+            with suppress(StoreError):  # whoever appends or commits next is told
+                self.flush()
+
+    def _send(self, unit: Unit) -> None:
+        self._sent_at = monotonic()
+        if not self._store_here(unit):
+            self._submit(unit)
 
     async def commit(self) -> None:
         """Return when everything appended so far is committed.
@@ -112,7 +147,9 @@ class SqliteJournal:
             raise self._failure
         if self.pending or self._sent_count != self._settled_count:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._submit(self.unit(future))
+            self._send(self.unit(future))
+            if future.done():
+                await asyncio.sleep(0)  # a commit is where others get their turn, and where a run can be cancelled
             await future
 
     def unit(self, future: asyncio.Future[None] | None = None) -> Unit:
@@ -144,8 +181,14 @@ class SqliteJournal:
         self._failure = error
 
     def settle(self) -> None:
-        """One unit that was sent is over; called on the writer's thread only."""
-        self._settled_count += 1
+        """One unit that was sent is over."""
+        with self._counting:
+            self._settled_count += 1
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits under `sync` that the run should wait for it."""
+        return self.durability == "sync" and len(self.pending) >= BEHIND
 
     @property
     def is_due(self) -> bool:

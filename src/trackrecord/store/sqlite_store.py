@@ -214,7 +214,7 @@ class SqliteStore:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""
         journal = self._leases.journal(begun)
         if journal is None:
-            journal = SqliteJournal(begun, durability or self.durability, self._writer.submit)
+            journal = SqliteJournal(begun, durability or self.durability, self._writer.submit, self._store_here)
             self._leases.keep(journal)
             self._writer.wake()
         return journal
@@ -342,9 +342,13 @@ class SqliteStore:
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         unit = Unit(write, cast("asyncio.Future[Any]", future), settled, name)
-        if not (self._is_quick and self._leases.is_alone and self._writer.store_here(unit)):
+        if not self._store_here(unit):
             self._writer.submit(unit)
         return future
+
+    def _store_here(self, unit: Unit) -> bool:
+        """Store a unit of a run that is alone without a hop, where a commit does not wait for the disk."""
+        return self._is_quick and self._leases.is_alone and self._writer.store_here(unit)
 
     def _hold(self, unit: Unit) -> None:
         if unit.error is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from trackrecord.canonical import Json
-from trackrecord.workflow.bounds import MAX_LIST, MAX_TEXT, ExpressionError, Meter, too_long, too_many
+from trackrecord.workflow.bounds import MAX_INT, MAX_LIST, MAX_TEXT, ExpressionError, Meter, too_long, too_many
 from trackrecord.workflow.values import NUMBERS, boolean, comparable, equal, number, shown
 
 Operate = Callable[[Json, Json, Meter], Json]
@@ -20,6 +20,8 @@ Test = Callable[[Json, Json, Meter], bool]
 
 def add(left: Json, right: Json, meter: Meter) -> Json:
     """The sum of two numbers, or two texts or two lists one after the other."""
+    if type(left) is int and type(right) is int and -MAX_INT <= left + right <= MAX_INT:
+        return left + right
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return _computed(operator.add, left, right)
     if isinstance(left, str) and isinstance(right, str):

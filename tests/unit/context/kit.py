@@ -45,7 +45,10 @@ class Journal:
         spans, checkpoints: everything appended, in order.
         stored: checkpoints a commit has made durable.
         failure: raised by the next commit.
+        is_behind: whether whoever appends should commit.
     """
+
+    is_behind = False
 
     def __init__(self, events: list[str] | None = None) -> None:
         self.events: list[str] = [] if events is None else events

@@ -101,6 +101,17 @@ async def test_what_cannot_be_marked_does_not_leave(effect: Effect, error: Excep
     assert ([], [], ["started", "done"]) == (outside.asked, journal.spans, journal.events)
 
 
+async def test_a_run_that_is_far_ahead_waits_for_its_journal() -> None:
+    """A result that may be repeated is not waited for, unless too many of them are on their way."""
+    journal = Journal()
+    record = recording(live(journal), Outside())
+    await record(READ)
+    assert ["done", "committed"] != journal.events[-2:]
+    journal.is_behind = True
+    await record(READ)
+    assert ["done", "committed"] == journal.events[-2:]
+
+
 class Broken(Journal):
     """A journal that has failed before: it keeps what it is given and says so."""
 

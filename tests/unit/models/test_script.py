@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trackrecord.agent.files import MAX_FILE_BYTES
 from trackrecord.errors import BadInput
 from trackrecord.models.messages import ModelRequest
 from trackrecord.models.script import Script, read_script
@@ -139,7 +140,7 @@ def test_a_file_that_cannot_be_read_is_told_plainly(tmp_path: Path) -> None:
     """A missing file, a directory, a binary or an oversized file each have a sentence."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with (tmp_path / "big").open("wb") as big:
-        big.truncate((1 << 20) + 1)
+        big.truncate(MAX_FILE_BYTES + 1)
     for name, expected in [
         ("none", "cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),

@@ -12,6 +12,7 @@ from trackrecord.agent import Agent
 from trackrecord.canonical import Json
 from trackrecord.context.run_context import RunContext
 from trackrecord.engines.race import Lane
+from trackrecord.sealed import sealed_in_order
 from trackrecord.workflow.steps import StepList
 
 _STEPS_PER_BREATH: Final = 64
@@ -23,14 +24,18 @@ class Pulse:
 
     _steps: int = 0
 
+    def is_due(self) -> bool:
+        """Count a step; whether it is time to wait once."""
+        self._steps += 1
+        return self._steps % _STEPS_PER_BREATH == 0
+
     async def beat(self) -> None:
         """Count a step; every so often, wait once."""
-        self._steps += 1
-        if self._steps % _STEPS_PER_BREATH == 0:
+        if self.is_due():
             await asyncio.sleep(0)
 
 
-@dataclass(frozen=True, slots=True)
+@sealed_in_order
 class Place:
     """One scope of a run.
 
@@ -74,8 +79,8 @@ class Place:
 
     def below(self, segments: str, bound: Mapping[str, object] | None = None) -> Place:
         """The scope of a body: sees everything here, what it adds stays inside."""
-        steps = self.steps.new_child()
-        names = self.names.new_child()
+        steps = ChainMap({}, *self.steps.maps)
+        names = ChainMap({}, *self.names.maps)
         scope = {**self.scope, **(bound or {}), "steps": steps, "vars": names}
         return Place(
             self.ctx,

@@ -28,7 +28,7 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
         RunError: the step failed and nothing tolerated it.
     """
     relative = f"{place.above}s:{step.id}"
-    if _is_cut_off(place, step):
+    if step.depends_on and _is_cut_off(place, step):
         place.ctx.skip(relative, step.type)
         return dict(_SKIPPED)
     with place.ctx.step(relative, step.type) as span:
@@ -51,7 +51,7 @@ async def run_step(place: Place, step: Step) -> dict[str, Json]:
 
 def _is_cut_off(place: Place, step: Step) -> bool:
     """Whether every declared dependency was skipped; steps that merely follow one another do not depend."""
-    return bool(step.depends_on) and all(place.steps[before]["status"] == "skipped" for before in step.depends_on)
+    return all(place.steps[before]["status"] == "skipped" for before in step.depends_on)
 
 
 def _holds(step: Step, place: Place) -> bool:
@@ -68,7 +68,7 @@ async def _try(place: Place, step: Step, attempt: int, span: StepScope) -> tuple
     raised in the end leaves through the span, so that it stands there as `failed`.
     """
     try:
-        if attempt == 1 and not _holds(step, place):
+        if step.condition is not None and attempt == 1 and not _holds(step, place):
             span.status = "skipped"
             return None, None
         return await _work(place, step, attempt, span), None
