@@ -318,7 +318,7 @@ class Cancelled(RunError):
 class OutcomeUnknown(RunError):
     """An unsafe call was interrupted, and nobody said in time what became of it."""
 
-    code = "worker_lost"
+    code = "unknown_outcome"
     status = "interrupted_unknown_outcome"
     is_tolerable = False
 

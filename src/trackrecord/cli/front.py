@@ -32,6 +32,7 @@ ELSEWHERE: Final = {
     **dict.fromkeys(("exec", "execute", "start"), "run"),
     **dict.fromkeys(("list", "ls", "history"), "runs"),
     **dict.fromkeys(("log", "logs", "view", "inspect", "describe"), "show"),
+    **dict.fromkeys(("draw", "diagram", "plot", "visualize"), "graph"),
     **dict.fromkeys(("settings", "env", "configure"), "config"),
     **dict.fromkeys(("compare", "diff"), "parity"),
     **dict.fromkeys(("completion", "completions"), "--install-completion"),

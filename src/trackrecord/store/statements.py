@@ -356,7 +356,10 @@ JOIN agent_executions run ON run.tenant_id = mark.tenant_id AND run.id = mark.ru
 WHERE mark.tenant_id = ? AND mark.run_id < ? AND run.completed_at < ?
 GROUP BY mark.run_id ORDER BY mark.run_id LIMIT ?
 """
-DELETE_CHECKPOINTS: Final = "DELETE FROM run_checkpoints WHERE tenant_id = ? AND run_id = ?"
+DELETE_CHECKPOINTS: Final = """
+DELETE FROM run_checkpoints WHERE tenant_id = ?1 AND run_id = ?2 AND EXISTS (
+    SELECT 1 FROM agent_executions WHERE tenant_id = ?1 AND id = ?2 AND completed_at < ?3)
+"""
 
 ORIGIN: Final = (
     "agent_id",

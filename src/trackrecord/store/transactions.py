@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from trackrecord import canonical, clock
 from trackrecord.context.protocols import Checkpoint
-from trackrecord.errors import Conflict, UnknownRun, checkpoints_gone
+from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
@@ -52,6 +52,7 @@ def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None
 
     Raises:
         InsufficientCredits: the user has a credit account and nothing in it that could be held.
+        CheckpointsGone: what it is to take over is not there any more.
     """
     now = clock.stamp(clock.now())
     origin = run.origin
@@ -116,7 +117,7 @@ def _take_over(connection: Connection, origin: Origin, reused: Reused) -> None:
     """
     rows = [(origin.run_id, origin.tenant_id, reused.run_id, path, attempt) for path, attempt in reused.attempts]
     if rows and connection.executemany(statements.REUSE_CHECKPOINT, rows).rowcount != len(rows):
-        raise checkpoints_gone(reused.run_id)
+        raise kept.gone(reused.run_id)
     connection.execute(statements.FIX_NOW, (reused.now, origin.tenant_id, origin.run_id))
 
 

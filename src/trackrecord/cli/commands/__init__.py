@@ -57,6 +57,11 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             summary="show the record of a run: answer, figures, tool calls, waterfall",
             examples=("trackrecord show last",),
         ),
+        Command(
+            name="graph",
+            summary="draw a workflow, or how a run of it went: Mermaid or SVG",
+            examples=("trackrecord graph agent.yaml", "trackrecord graph last --svg -o run.svg"),
+        ),
         Command(name="agents", summary="list agents", examples=("trackrecord agents",)),
         Command(
             name="stats",
