@@ -229,6 +229,32 @@ class Trackrecord:
         """
         return await self._opened().resume(LOCAL_TENANT, run_id, watcher=watcher)
 
+    async def retry(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
+        """Run again what did not complete, as a new run from where it failed; a handle as of `start`.
+
+        The new run has the definition, the inputs and the present of its origin. What precedes the step that failed is
+        taken over from there: it is not done again, and what it used is not counted again. Of AgentKit it is the turn.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: it has completed, or has not ended.
+            CheckpointsGone, CannotResume: what that needs of it is not kept, or not any more.
+            RequestError, Refused: it cannot run here.
+        """
+        return await self._opened().redo(LOCAL_TENANT, run_id, "retry", watcher=watcher)
+
+    async def fork(self, run_id: str, from_step: str, *, watcher: Watcher | None = None) -> Started:
+        """Run again what has ended, however it did, as a new run from a step on; otherwise as `retry`.
+
+        Args:
+            run_id: the run.
+            from_step: id of a step, its path like `s:each/i:3/s:put`, or a turn like `turn:2` of AgentKit.
+            watcher: is told of everything that begins and ends.
+
+        Raises:
+            BadInput: there is no such step, or the run has not ended. The others as of `retry`.
+        """
+        return await self._opened().redo(LOCAL_TENANT, run_id, "fork", from_step, watcher=watcher)
+
     async def cancel(self, run_id: str) -> str:
         """End a run that has not ended, whoever carries it; its state before.
 
@@ -557,6 +583,7 @@ class Trackrecord:
             most_credits=self.settings.credits.hold,
             approvals=store.approvals,
             limits=self._limits,
+            checkpoint_days=self.settings.checkpoint_days,
             ready=lambda agent: self._ready(agent, store),
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )

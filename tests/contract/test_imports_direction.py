@@ -43,6 +43,7 @@ POKES = [
     Poke("rooms", "store", "trackrecord.runner"),
     Poke("rooms", "runner", "trackrecord.wiring"),
     Poke("rooms", "reviving", "trackrecord.runner"),
+    Poke("rooms", "redoing", "trackrecord.runner"),
     Poke("rooms", "errors", "trackrecord.places"),
     Poke("rooms", "places", "trackrecord.config"),
     Poke("rooms", "config", "trackrecord.canonical"),
