@@ -15,6 +15,19 @@ from trackrecord.store.reader import Row, SqliteReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redone:
+    """What a retry or a fork has of its origin.
+
+    Attributes:
+        effects: calls and waits that it took over and did not do again.
+        beginning: the step or turn it began at; None when it began where its origin had ended.
+    """
+
+    effects: int
+    beginning: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
     """What one run has left so far.
 
@@ -29,6 +42,7 @@ class StoredRun:
         adjustments: what was added to it after it had ended.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
         has_ended: whether the record is complete.
+        redone: what a retry or a fork took over, and where it began; None for any other, and once that is not kept.
     """
 
     execution: Row
@@ -42,6 +56,7 @@ class StoredRun:
     adjustments: tuple[Row, ...]
     credits: tuple[Row, ...]
     has_ended: bool
+    redone: Redone | None = None
 
     @property
     def run_id(self) -> str:
@@ -66,6 +81,7 @@ class StoredRun:
             "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
             "credits": [_plain(row) for row in self.credits],
+            "redone": None if self.redone is None else clean(self.redone),
         }
 
 
@@ -103,6 +119,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
             has_ended=has_ended,
+            redone=_redone(reader, key) if execution["origin_run_id"] else None,
         )
 
 
@@ -116,6 +133,20 @@ def payload_value(row: Row | None) -> Json:
     if row is None or row["body"] is None or row["was_truncated"]:
         return None
     return _parsed(row["body"])
+
+
+def _redone(reader: SqliteReader, key: tuple[str, str]) -> Redone | None:
+    counts = reader.rows(
+        "SELECT count(DISTINCT CASE WHEN kind <> 'request' THEN path END) AS effects, "
+        "max(CASE WHEN kind = 'request' THEN outcome END) AS request "
+        "FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND epoch = 0",
+        key,
+    )[0]
+    if counts["request"] is None:
+        return None
+    asked = _object(counts["request"]).get("value")
+    beginning = asked.get("beginning") if isinstance(asked, dict) else None
+    return Redone(effects=int(counts["effects"]), beginning=None if beginning is None else str(beginning))
 
 
 def _logs_so_far(reader: SqliteReader, execution: Row, spans: tuple[Span, ...]) -> dict[str, Json]:

@@ -98,7 +98,8 @@ def find(steps: StepList | None, text: str, paths: Collection[str]) -> Place:
     segments = _plain(wanted.split("/"))
     hops = tuple(_hops(steps, segments))
     rest = segments[_length(hops) :]
-    if not hops or (rest and rest[0] not in _ENDINGS and not _is_turn(hops[-1], rest[0])):
+    is_between = bool(hops) and _arm(hops[-1].step, hops[-1].arm)[1] is not None
+    if not hops or is_between or (rest and rest[0] not in _ENDINGS and not _is_turn(hops[-1], rest[0])):
         raise _nowhere(text, steps, hops, rest)
     turn = int(rest[0][5:]) if rest and _is_turn(hops[-1], rest[0]) else None
     place = Place(text.strip(), hops, turn)
@@ -358,16 +359,19 @@ def _turns(paths: Collection[str], above: str) -> int:
 
 def _nowhere(text: str, steps: StepList, hops: Sequence[_Hop], rest: Sequence[str]) -> BadInput:
     """Why a path leads nowhere: the first segment that does not fit, and what would."""
-    wrong = rest[0] if rest else text
-    listed = steps if not hops else next((inner for _, inner in [_arm(hops[-1].step, hops[-1].arm)] if inner), None)
-    known = (
-        [f"s:{step.id}" for step in listed.steps]
-        if listed is not None
-        else [arm or "s:…" for arm, _ in _arms(hops[-1].step)]
+    inner = _arm(hops[-1].step, hops[-1].arm)[1] if hops else steps
+    if inner is not None:
+        known = [f"s:{step.id}" for step in inner.steps]
+    else:
+        known = [arm for arm, _ in _arms(hops[-1].step) if arm]
+    if hops and not rest:
+        cure = f"Name one of its steps, or the whole of it as {hops[-1].prefix!r}: {', '.join(known)}."
+        return BadInput(f"{text!r} ends between steps", cure=cure)
+    wrong, where = (rest[0] if rest else text), f" below {hops[-1].prefix!r}" if hops else ""
+    return BadInput(
+        f"{text!r} leads to no step: there is no {wrong!r}{where}",
+        cure=near(wrong, known) or f"Name the step itself: {hops[-1].prefix!r}.",
     )
-    where = f" below {hops[-1].prefix!r}" if hops else ""
-    cure = near(wrong, known) or "Name the step itself, by its id."
-    return BadInput(f"{text!r} leads to no step: there is no {wrong!r}{where}", cure=cure)
 
 
 def _length(hops: Sequence[_Hop]) -> int:
