@@ -47,6 +47,7 @@ def test_the_whole_record_as_json(typed: Type) -> None:
         "feedback",
         "adjustments",
         "credits",
+        "reused",
     } == set(record)
     assert "It was hello." == record["answer"]
     assert {"text": "hello"} == record["input"]["value"]

@@ -15,7 +15,7 @@ from trackrecord.store.reader import Row, SqliteReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redone:
+class Reused:
     """What a retry or a fork has of its origin.
 
     Attributes:
@@ -42,7 +42,7 @@ class StoredRun:
         adjustments: what was added to it after it had ended.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
         has_ended: whether the record is complete.
-        redone: what a retry or a fork took over, and where it began; None for any other, and once that is not kept.
+        reused: what a retry or a fork took over, and where it began; None for any other, and once that is not kept.
     """
 
     execution: Row
@@ -56,7 +56,7 @@ class StoredRun:
     adjustments: tuple[Row, ...]
     credits: tuple[Row, ...]
     has_ended: bool
-    redone: Redone | None = None
+    reused: Reused | None = None
 
     @property
     def run_id(self) -> str:
@@ -81,7 +81,7 @@ class StoredRun:
             "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
             "credits": [_plain(row) for row in self.credits],
-            "redone": None if self.redone is None else clean(self.redone),
+            "reused": None if self.reused is None else clean(self.reused),
         }
 
 
@@ -119,7 +119,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
             has_ended=has_ended,
-            redone=_redone(reader, key) if execution["origin_run_id"] else None,
+            reused=_reused(reader, key) if execution["origin_run_id"] else None,
         )
 
 
@@ -135,7 +135,7 @@ def payload_value(row: Row | None) -> Json:
     return _parsed(row["body"])
 
 
-def _redone(reader: SqliteReader, key: tuple[str, str]) -> Redone | None:
+def _reused(reader: SqliteReader, key: tuple[str, str]) -> Reused | None:
     counts = reader.rows(
         "SELECT count(DISTINCT CASE WHEN kind <> 'request' THEN path END) AS effects, "
         "max(CASE WHEN kind = 'request' THEN outcome END) AS request "
@@ -146,7 +146,7 @@ def _redone(reader: SqliteReader, key: tuple[str, str]) -> Redone | None:
         return None
     asked = _object(counts["request"]).get("value")
     beginning = asked.get("beginning") if isinstance(asked, dict) else None
-    return Redone(effects=int(counts["effects"]), beginning=None if beginning is None else str(beginning))
+    return Reused(effects=int(counts["effects"]), beginning=None if beginning is None else str(beginning))
 
 
 def _logs_so_far(reader: SqliteReader, execution: Row, spans: tuple[Span, ...]) -> dict[str, Json]:
