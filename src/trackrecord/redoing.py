@@ -1,7 +1,7 @@
 """Redoing: a run that has ended as the request for a new one, a retry or a fork, and what that takes over. Pure.
 
-Steps 1 and 2 of the walk for such a run. Its definition, inputs and present are the origin's, whatever has become of the
-agent's file since; what it takes over is decided by `workflow.reusable`. Must never change the origin.
+Steps 1 and 2 of the walk for such a run. Its definition, inputs and present are the origin's, whatever has become of
+the agent's file since; what it takes over is decided by `workflow.reusable`. Must never change the origin.
 """
 
 from __future__ import annotations

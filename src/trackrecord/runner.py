@@ -211,9 +211,7 @@ class Runner:
             await asyncio.wait({started.task})
             raise
 
-    def start(
-        self, request: Request, *, watcher: Watcher | None = None, reused: Reused | None = None
-    ) -> Started:
+    def start(self, request: Request, *, watcher: Watcher | None = None, reused: Reused | None = None) -> Started:
         """Begin a run and give a handle to it; admission is decided before this returns.
 
         `reused` is what it takes over from the run that it is a retry or a fork of.
@@ -300,9 +298,7 @@ class Runner:
         if self.late is not None:
             await self.late.stop()
 
-    async def _walk(
-        self, admitted: Admitted, reused: Reused | None, watcher: Watcher | None, started: Started
-    ) -> Run:
+    async def _walk(self, admitted: Admitted, reused: Reused | None, watcher: Watcher | None, started: Started) -> Run:
         """Steps 2 to 9."""
         origin = self._origin(admitted, started.run_id)
         begun = await self._begun(admitted, origin, reused, started)
@@ -396,7 +392,11 @@ class Runner:
             most_credits=self.most_credits,
             reused=reused,
         )
-        if self.durability == "async" and reused is None and not self.store.has_account(origin.tenant_id, origin.user_id):
+        if (
+            self.durability == "async"
+            and reused is None
+            and not self.store.has_account(origin.tenant_id, origin.user_id)
+        ):
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)

@@ -52,14 +52,21 @@ AGAIN: dict[str, tuple[list[str], int]] = {  # calls that happen again, and mode
     "s:work/turn:2": (WORDS[9:], 1),
     "last": (WORDS[9:], 0),
 }
+
+
+def noting(word: str) -> dict[str, Any]:
+    """A reply that asks for a word to be written down."""
+    usage = {"input": IN, "output": OUT}
+    return {"tool_calls": [{"name": "book__note", "arguments": {"word": word}}], "usage": usage}
+
+
 SCRIPT: dict[str, Any] = {
     "rules": [
         {"when": {"contains": "Say."}, "reply": say("hello")},
-        {"when": {"turn": 1}, "reply": {"tool_calls": [{"name": "book__note", "arguments": {"word": "agent"}}],
-                                       "usage": {"input": IN, "output": OUT}}},
+        {"when": {"turn": 1}, "reply": noting("agent")},
         {"reply": say("done")},
     ]
-}  # fmt: skip
+}
 
 
 def book(folder: Path, *more: str) -> FunctionPlugin:
@@ -74,7 +81,7 @@ def book(folder: Path, *more: str) -> FunctionPlugin:
         broken = folder / "broken"
         if broken.exists() and word.startswith(broken.read_text()):
             raise ValueError("it broke")
-        return f"noted {word.split()[0]}"
+        return f"noted {word.split(maxsplit=1)[0]}"
 
     for name in more:
 
@@ -184,9 +191,7 @@ async def test_a_retry_of_a_retry(tmp_path: Path) -> None:
 
 async def test_turns(tmp_path: Path) -> None:
     """AgentKit: the turns before are reused with their calls, what it recalled too; that turn is asked for anew."""
-    turns = [*({"tool_calls": [{"name": "book__note", "arguments": {"word": word}}], "usage": {"input": IN, "output": OUT}}
-               for word in ("a", "b")), say("done")]  # fmt: skip
-    async with opened(tmp_path, script={"replies": turns}) as tr:
+    async with opened(tmp_path, script={"replies": [noting("a"), noting("b"), say("done")]}) as tr:
         agent = worker(None)
         run = await tr.run(agent, {})
         assert ("completed", ["a", "b"]) == (run.status, calls(tmp_path))
@@ -201,11 +206,10 @@ async def test_turns(tmp_path: Path) -> None:
 
 async def test_a_failed_turn_is_asked_for_anew(tmp_path: Path) -> None:
     """A retry of AgentKit begins with the turn whose model call failed."""
-    call = {"tool_calls": [{"name": "book__note", "arguments": {"word": "a"}}], "usage": {"input": IN, "output": OUT}}
-    async with opened(tmp_path, script={"replies": [call]}) as tr:  # nothing for the second turn
+    async with opened(tmp_path, script={"replies": [noting("a")]}) as tr:  # nothing for the second turn
         run = await tr.run(worker(None), {})
         assert ("failed", "turn:2/model") == (run.status, run.record.ending and run.record.ending.error_path)
-    async with opened(tmp_path, script={"replies": [call, say("done")]}) as tr:
+    async with opened(tmp_path, script={"replies": [noting("a"), say("done")]}) as tr:
         again = await retried(tr, run)
     assert ("completed", ["a"], ["turn:2/model"]) == (again.status, calls(tmp_path), effects(tmp_path, again))
 
@@ -302,8 +306,7 @@ async def test_a_failure_that_was_accepted_is_reused(tmp_path: Path) -> None:
 
 async def test_what_would_be_asked_differently_is_not_reused(tmp_path: Path) -> None:
     """A tool list that has changed since ends the new run: its model would have been asked something else."""
-    call = {"tool_calls": [{"name": "book__note", "arguments": {"word": "a"}}], "usage": {"input": IN, "output": OUT}}
-    script = {"replies": [call, say("done")]}
+    script = {"replies": [noting("a"), say("done")]}
     async with opened(tmp_path, script=script) as tr:
         run = await tr.run(worker(None), {})
     async with opened(tmp_path, "another", script=script) as tr:

@@ -26,7 +26,16 @@ from trackrecord.store.leases import Leases
 from trackrecord.store.ledger import SqliteLedger
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun, ParkedRun, PastRun
+from trackrecord.store.protocol import (
+    AcceptedRun,
+    Begun,
+    Durability,
+    ExpiredRun,
+    FinishedRun,
+    LeftRun,
+    ParkedRun,
+    PastRun,
+)
 from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
 from trackrecord.store.sealing import Key
 from trackrecord.store.secrets import SqliteSecrets
@@ -271,7 +280,9 @@ class SqliteStore:
         """
         gone = 0
         for old in self._old_checkpoints(clock.now() - timedelta(days=days)):
-            gone += await self._submit("prune", lambda connection, old=old: retention.prune_checkpoints(connection, old))
+            gone += await self._submit(
+                "prune", lambda connection, old=old: retention.prune_checkpoints(connection, old)
+            )
         return gone
 
     def _old_checkpoints(self, before: datetime) -> Iterator[list[retention.Old]]:

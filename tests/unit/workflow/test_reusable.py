@@ -39,8 +39,10 @@ ITERATIONS = [f"s:each/i:{number}/s:{step}/tool" for number in (1, 2, 3) for ste
 BRANCHES = {"left": [act("l1"), act("l2")], "right": [act("r1"), act("r2")]}
 SPLIT = {"id": "both", "type": "parallel", "branches": BRANCHES}
 OF_BRANCHES = [
-    f"s:both/b:{name}/s:{step}/tool" for name, steps in (("left", ("l1", "l2")), ("right", ("r1", "r2"))) for step in steps
-]  # fmt: skip
+    f"s:both/b:{name}/s:{step}/tool"
+    for name, steps in (("left", "l1 l2"), ("right", "r1 r2"))
+    for step in steps.split()
+]
 GRAPH = [
     act("root"), act("mid", depends_on=["root"]), act("side", depends_on=["root"]), act("last", depends_on=["mid"]),
     act("free"),
@@ -93,7 +95,7 @@ CASES: dict[str, tuple[Sequence[Mapping[str, Any]], str, Sequence[str], Sequence
         ["s:one/tool", "s:if_/b:then/s:t1/tool"],
     ),
     "switch": (
-        [{"id": "sw", "type": "switch", "value": "{{ run.agent }}", "cases": {"x": [act("x1"), act("x2")]}, "default": [act("d")]}],
+        [{"id": "sw", "type": "switch", "value": "{{ run.agent }}", "cases": {"x": [act("x1"), act("x2")]}}],
         "x2", ["s:sw/case:1/s:x1/tool", "s:sw/case:1/s:x2/tool"], ["s:sw/case:1/s:x1/tool"],
     ),
     "inline sub-workflow": (
