@@ -326,6 +326,8 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "demo": (_examples,),
     "new": (_files,),
     "run": (_agent_files,),
+    "resume": (_runs,),
+    "cancel": (_runs,),
     "retry": (_runs,),
     "fork": (_runs,),
     "check": (_agent_files,),

@@ -30,6 +30,8 @@ ELSEWHERE: Final = {
     **dict.fromkeys(("init", "create", "generate", "scaffold"), "new"),
     **dict.fromkeys(("validate", "lint", "test"), "check"),
     **dict.fromkeys(("exec", "execute", "start"), "run"),
+    **dict.fromkeys(("continue", "recover", "restart"), "resume"),
+    **dict.fromkeys(("stop", "kill", "abort", "abandon"), "cancel"),
     **dict.fromkeys(("list", "ls", "history"), "runs"),
     **dict.fromkeys(("log", "logs", "view", "inspect", "describe"), "show"),
     **dict.fromkeys(("draw", "diagram", "plot", "visualize"), "graph"),

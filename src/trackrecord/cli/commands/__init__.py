@@ -41,6 +41,16 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
         Command(
+            name="resume",
+            summary="go on with runs whose process died, or whose time to wait is over",
+            examples=("trackrecord resume", "trackrecord resume 019a8c3f-1a2b"),
+        ),
+        Command(
+            name="cancel",
+            summary="end a run that has not ended, whoever carries it",
+            examples=("trackrecord cancel 019a8c3f-1a2b",),
+        ),
+        Command(
             name="retry",
             summary="run again what failed, from where it failed, as a new run",
             examples=("trackrecord retry last",),

@@ -35,7 +35,7 @@ def command(run: RunId, from_step: From = None, db: Db = None, is_json: AsJson =
     with reader_of(db) as reader:
         found = reader.execution(run)
     run_id, place = str(found["id"]), from_step
-    tr = Trackrecord(db)
+    tr = Trackrecord(db, resumes=False)
     carried = carry_out(
         tr, str(found["agent_name"]), lambda view: tr.fork(run_id, place, watcher=view.watch), terminal.here()
     )

@@ -30,7 +30,7 @@ def command(run: RunId, db: Db = None, is_json: AsJson = False) -> int:
     with reader_of(db) as reader:
         found = reader.execution(run)
     run_id = str(found["id"])
-    tr = Trackrecord(db)
+    tr = Trackrecord(db, resumes=False)
     carried = carry_out(
         tr, str(found["agent_name"]), lambda view: tr.retry(run_id, watcher=view.watch), terminal.here()
     )
