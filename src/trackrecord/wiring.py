@@ -28,8 +28,8 @@ from trackrecord.errors import BadInput
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
-from trackrecord.places import config_folder, data_folder, make_data_folder, sqlite_path
-from trackrecord.plugins.entry_points import BUILT_IN, load
+from trackrecord.places import data_folder, make_data_folder, mcp_file_of, sqlite_path
+from trackrecord.plugins.entry_points import connected
 from trackrecord.plugins.mcp.servers import Look, Servers
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
@@ -93,8 +93,10 @@ class Trackrecord:
         self._durability: Durability = durability or self.settings.durability
         given = synchronous or self.settings.synchronous
         self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
-        self.mcp = Servers(_mcp_file(mcp_file or self.settings.mcp_file))
-        self._registry = Registry([*self.mcp.plugins, *_connected(plugins, self.settings)], withheld=self.mcp.withheld)
+        self.mcp = Servers(mcp_file_of(mcp_file or self.settings.mcp_file))
+        files, http = {"root": self.settings.files_root}, self.settings.http.model_dump()
+        known = connected(plugins, self.settings.plugins, {"files": files, "http": http})
+        self._registry = Registry([*self.mcp.plugins, *known], withheld=self.mcp.withheld)
         self._models = Models(
             extra=dict(models or {}),
             is_streamed=self.settings.stream,
@@ -241,23 +243,19 @@ class Trackrecord:
     async def retry(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
         """Run again what did not complete, as a new run from where it failed; a handle as of `start`.
 
-        The new run has the definition, the inputs and the present of its origin. What precedes the step that failed is
-        taken over from there: it is not done again, and what it used is not counted again. Of AgentKit it is the turn.
+        It has the definition, the inputs and the present of its origin. What precedes the place is taken over from there:
+        it is not done again, and what it used is not counted again.
 
         Raises:
             UnknownRun: there is no such run. BadInput: it has completed, or has not ended.
-            CheckpointsGone, CannotResume: what that needs of it is not kept, or not any more.
-            RequestError, Refused: it cannot run here.
+            CheckpointsGone, CannotResume: what that needs is not kept any more. Refused: it cannot run here.
         """
         return await self._opened().redo(LOCAL_TENANT, run_id, "retry", watcher=watcher)
 
     async def fork(self, run_id: str, from_step: str, *, watcher: Watcher | None = None) -> Started:
         """Run again what has ended, however it did, as a new run from a step on; otherwise as `retry`.
 
-        Args:
-            run_id: the run.
-            from_step: id of a step, its path like `s:each/i:3/s:put`, or a turn like `turn:2` of AgentKit.
-            watcher: is told of everything that begins and ends.
+        `from_step` is the id of a step, its path like `s:each/i:3/s:put`, or a turn like `turn:2` of AgentKit.
 
         Raises:
             BadInput: there is no such step, or the run has not ended. The others as of `retry`.
@@ -600,22 +598,3 @@ class Trackrecord:
     def _resolve(self, name: str, agent: Agent) -> Model:
         folder = None if agent.path is None else Path(agent.path)
         return self._models.resolve(name, base=folder.parent if folder is not None and folder.is_file() else folder)
-
-
-def _mcp_file(named: str | os.PathLike[str]) -> Path | None:
-    """The file of MCP servers: the one that was named, else the user's own where there is one."""
-    if named:
-        return Path(named).expanduser().absolute()
-    found = config_folder() / "mcp.yaml"
-    return found if found.is_file() else None
-
-
-def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:
-    """The built-in plugins and those the settings name, then the caller's, which replace others of their name."""
-    given = list(plugins)
-    replaced = {plugin.name for plugin in given}
-    wanted = [name for name in (*BUILT_IN, *settings.plugins) if name not in replaced]
-    loaded = load(wanted, {"files": {"root": settings.files_root}, "http": settings.http.model_dump()})
-    for error in loaded.errors.values():
-        raise error
-    return [*loaded.plugins, *given]

@@ -43,7 +43,7 @@ def test_retry(failed: str, typed: Type) -> None:
     shown = typed("show").out
     assert f"retry of {failed}" in shown
     assert "from s:fetch · 2 effects reused" in " ".join(shown.split())
-    assert "price-watch (retry)" in typed("runs").out
+    assert "(retry) price" in typed("runs").out
     record = cast("dict[str, Any]", typed("show", "--json").json)
     assert {"effects": 2, "beginning": "s:fetch"} == record["reused"]
     assert ("retry", failed) == (record["run"]["origin_kind"], record["run"]["origin_run_id"])

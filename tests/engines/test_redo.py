@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines import kit
+from tests.engines import kit, test_resume
 from tests.engines.kit import IN, OUT, ask, say
 from tests.engines.test_resume import expire, findings
 
 from trackrecord import Agent, FunctionPlugin, Run, SyncTrackrecord, Trackrecord
 from trackrecord.errors import BadInput, CannotResume, CheckpointsGone, PluginNotConnected, UnknownModel, UnknownRun
 from trackrecord.models.scripted import ScriptedModel
+from trackrecord.redoing import redone
 from trackrecord.store.driver import driver
 from trackrecord.store.reader import SqliteReader
+from trackrecord.tenancy import LOCAL_TENANT
 
 STEPS: list[dict[str, Any]] = [
     {"id": "one", "type": "action", "plugin": "book", "action": "note", "params": {"word": "one {{ now }}"}},
@@ -357,6 +359,38 @@ async def test_checkpoints_gone(tmp_path: Path) -> None:
     async with opened(tmp_path) as tr:
         await kit.quiet(tr, ended=waiting.id)
     assert ["last"] == calls(tmp_path)
+    assert [] == findings(path)
+
+
+async def test_checkpoints_that_go_while_a_fork_begins(tmp_path: Path) -> None:
+    """The transaction that accepts it finds that they are not all there any more: there is no such run then."""
+    path = tmp_path / "runs.db"
+    async with opened(tmp_path) as tr:
+        run = await tr.run(worker(), {})
+        runner = tr._opened()
+        one = redone(await runner.store.past(LOCAL_TENANT, run.id), "fork", "last", {})
+        assert await runner.store.prune_checkpoints(0)
+        with pytest.raises(CheckpointsGone):
+            await runner.start(one.request, reused=one.reused).task
+    with SqliteReader(path) as reader:
+        assert [(1,)] == list(reader.tuples("SELECT count(*) FROM agent_executions"))
+    assert [] == findings(path)
+
+
+async def test_an_outcome_that_somebody_settled_is_reused(tmp_path: Path) -> None:
+    """What a person said that an interrupted call gave holds for a fork, too, which counts no interruption."""
+    test_resume._die(tmp_path, "unsafe", "sync", "orchestrator")
+    path = tmp_path / "runs.db"
+    async with test_resume.opened(tmp_path, "unsafe") as tr:
+        await kit.quiet(tr)
+        run_id = kit.execution(path)["id"]
+        [question] = await tr.approvals()
+        await tr.settle(run_id, question.path, "done", "lived 2")
+        await kit.quiet(tr, ended=run_id)
+        calls(tmp_path)
+        fork = await forked(tr, run_id, "s:each/i:3/s:put")
+    assert (["note 3", "die 3"], ["lived 1", "lived 2", "lived 3"]) == (calls(tmp_path), fork.output)
+    assert (0, 0) == (fork.record.measures.unknown_count, fork.record.measures.interruptions_count)
     assert [] == findings(path)
 
 

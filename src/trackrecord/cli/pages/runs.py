@@ -40,7 +40,7 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     drawn = [
         (
             str(row["id"])[:length],
-            line(str(row["agent_name"]), 60) + (f" ({line(str(row['origin_kind']))})" if row["origin_kind"] else ""),
+            (f"({line(str(row['origin_kind']))}) " if row["origin_kind"] else "") + line(str(row["agent_name"]), 60),
             line(str(row["engine"]), 20),
             run_state(look, str(row["status"]), row["error_code"]),
             count(row["tokens_used"]),
