@@ -243,8 +243,8 @@ class Trackrecord:
     async def retry(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
         """Run again what did not complete, as a new run from where it failed; a handle as of `start`.
 
-        It has the definition, the inputs and the present of its origin. What precedes the place is taken over: it is not
-        done again, and what it used is not counted again.
+        It has the definition, the inputs and the present of its origin. What precedes the place is taken over: that is
+        neither done nor counted again.
 
         Raises:
             UnknownRun: there is no such run. BadInput: it has completed, or has not ended.
