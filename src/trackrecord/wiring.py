@@ -248,8 +248,7 @@ class Trackrecord:
         neither done nor counted again.
 
         Raises:
-            UnknownRun: there is no such run. BadInput: it has completed, or has not ended.
-            CheckpointsGone, CannotResume: what that needs is not kept any more. Refused: it cannot run here.
+            RequestError: it is none that can be retried, or what that needs is not kept. Refused: it cannot run here.
         """
         return await self._opened().redo(LOCAL_TENANT, run_id, "retry", watcher=watcher)
 
