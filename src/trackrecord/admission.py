@@ -35,6 +35,9 @@ class Request:
         prompt: replaces the agent's prompt for this run; None keeps it.
         model: replaces the agent's model for this run; None keeps it.
         now: stamp that fixes the run's first start; None takes the database's clock.
+        origin_run_id: the run that it is a retry or a fork of; None for any other.
+        beginning: where a retry or a fork begins, as people write it; None for any other, and for one that begins
+            where its origin ended.
     """
 
     agent: Agent
@@ -46,6 +49,8 @@ class Request:
     tenant_id: str = LOCAL_TENANT
     user_id: str = LOCAL_USER
     now: str | None = None
+    origin_run_id: str | None = None
+    beginning: str | None = None
 
 
 @sealed

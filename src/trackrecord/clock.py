@@ -62,6 +62,12 @@ def new_id() -> str:
     return f"{ms >> 16 & 0xFFFF_FFFF:08x}-{ms & 0xFFFF:04x}-{0x7000 | sub_ms:04x}-{variant:04x}-{node:012x}"
 
 
+def first_id(moment: datetime) -> str:
+    """What sorts before every id made at this moment or later, and after those made before it."""
+    ms = int(moment.timestamp() * 1000)
+    return f"{ms >> 16 & 0xFFFF_FFFF:08x}-{ms & 0xFFFF:04x}"
+
+
 def is_id(text: str) -> bool:
     """Whether the text is a UUID in its 36-character form."""
     try:

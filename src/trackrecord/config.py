@@ -133,6 +133,12 @@ class Settings(BaseSettings):
         default=None,
         description="FULL survives power loss, NORMAL a killed process; unset: FULL under sync, NORMAL under async.",
     )
+    checkpoint_days: int = Field(
+        default=7,
+        ge=0,
+        le=36_500,
+        description="Days after its end for which a run can be retried and forked; then what that needs is deleted.",
+    )
     files_root: str = Field(default=".", description="The one folder the `files` plugin may touch.")
     plugins: list[str] = Field(
         default_factory=list[str], description="Installed plugins to connect beside the built-in ones, a JSON list."

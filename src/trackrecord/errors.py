@@ -9,6 +9,7 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ BadSettings                a setting, or a file it names, cannot be used
     │  ├─ UnknownAgent               no such agent
     │  ├─ CannotResume               what a run needs of its first epoch is not there any more
+    │  ├─ CheckpointsGone            what a retry or a fork would take over has been deleted
     │  └─ UnknownRun                 no such run
     ├─ Refused                       policy said no; nothing was spent
     │  ├─ AgentNotActive             the agent is a draft or archived
@@ -155,6 +156,13 @@ class CannotResume(RequestError):
 
     code = "cannot_resume"
     http_status = 409
+
+
+class CheckpointsGone(RequestError):
+    """A run cannot be retried or forked: what would be taken over from it has been deleted."""
+
+    code = "checkpoints_gone"
+    http_status = 410
 
 
 class UnknownRun(RequestError):

@@ -28,6 +28,14 @@ def config_folder() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "trackrecord"
 
 
+def mcp_file_of(named: str | os.PathLike[str]) -> Path | None:
+    """The file of MCP servers: the one that was named, else the user's own where there is one."""
+    if named:
+        return Path(named).expanduser().absolute()
+    found = config_folder() / "mcp.yaml"
+    return found if found.is_file() else None
+
+
 def make_data_folder() -> Path:
     """The data folder, made when it is not there yet; for the user alone.
 

@@ -29,6 +29,8 @@ def asked(admitted: Admitted) -> dict[str, Json]:
         "model": None if admitted.agent.model == request.agent.model else admitted.agent.model,
         "prompt": request.prompt,
         "path": None if path is None else os.path.abspath(path),
+        "origin": request.origin_run_id,  # so that there is a checkpoint of every retry and fork until they are deleted
+        "beginning": request.beginning,
     }
 
 

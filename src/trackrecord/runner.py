@@ -47,9 +47,10 @@ from trackrecord.record.lost import ABANDONED, POISON, cancelled, lost_count, lo
 from trackrecord.record.record import Ending, Origin
 from trackrecord.record.redact import Redactor
 from trackrecord.record.spans import Span
+from trackrecord.redoing import Kind, redone
 from trackrecord.reviving import agent_of, asked, request_of
 from trackrecord.store.filing import accepted, finished
-from trackrecord.store.protocol import Begun, Durability, LeftRun, ParkedRun, Store
+from trackrecord.store.protocol import Begun, Durability, LeftRun, ParkedRun, Reused, Store
 from trackrecord.undisturbed import undisturbed
 from trackrecord.workflow.effects import places
 from trackrecord.workflow.steps import LlmBody
@@ -77,6 +78,7 @@ class Runner:
         limits: the installation's, for runs that are resumed; those of a request are in its agent.
         ready: sees that what an agent needs of others is there, before a run is resumed.
         patience_s: the longest wait that a run is not parked for.
+        checkpoint_days: for how long after its end a run can be retried and forked.
         late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
@@ -96,6 +98,7 @@ class Runner:
     limits: Mapping[str, object] = field(default_factory=dict[str, object])
     ready: Callable[[Agent], Awaitable[None]] = _nothing
     patience_s: float = PATIENCE_S
+    checkpoint_days: int = 7
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
@@ -116,8 +119,10 @@ class Runner:
             await asyncio.wait({started.task})
             raise
 
-    def start(self, request: Request, *, watcher: Watcher | None = None) -> Started:
+    def start(self, request: Request, *, watcher: Watcher | None = None, reused: Reused | None = None) -> Started:
         """Begin a run and give a handle to it; admission is decided before this returns.
+
+        `reused` is what it takes over from the run that it is a retry or a fork of.
 
         Raises:
             RequestError, Refused: it never became a run.
@@ -128,7 +133,7 @@ class Runner:
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
-        return self._under_way(Started(new_id()), partial(self._walk, admitted, watcher))
+        return self._under_way(Started(new_id()), partial(self._walk, admitted, reused, watcher))
 
     async def resume(self, tenant_id: str, run_id: str, *, watcher: Watcher | None = None) -> Started:
         """Go on with a run that nobody carries: one that was left behind, or whose time to wait is over.
@@ -152,6 +157,22 @@ class Runner:
         started = Started(run_id)
         started.is_resumed = True
         return self._under_way(started, partial(self._walk_on, left, admitted, watcher))
+
+    async def redo(
+        self, tenant_id: str, run_id: str, kind: Kind, from_step: str | None = None, *, watcher: Watcher | None = None
+    ) -> Started:
+        """Run again what has ended, as a new run: a retry from where it failed, a fork from a step.
+
+        With the definition, the inputs and the present of its origin; what precedes the place is taken over.
+
+        Raises:
+            UnknownRun: there is no such run. BadInput: it cannot be run again like that, or there is no such step.
+            CheckpointsGone, CannotResume: what that needs of it is not there any more.
+            RequestError, Refused: it cannot run here.
+        """
+        one = redone(await self.store.past(tenant_id, run_id), kind, from_step, self.limits)
+        await self.ready(one.request.agent)
+        return self.start(one.request, watcher=watcher, reused=one.reused)
 
     def _under_way(self, started: Started, walk: Callable[[Started], Coroutine[Any, Any, Run]]) -> Started:
         started.task = asyncio.get_running_loop().create_task(walk(started))
@@ -185,10 +206,10 @@ class Runner:
         if self.late is not None:
             await self.late.stop()
 
-    async def _walk(self, admitted: Admitted, watcher: Watcher | None, started: Started) -> Run:
+    async def _walk(self, admitted: Admitted, reused: Reused | None, watcher: Watcher | None, started: Started) -> Run:
         """Steps 2 to 9."""
         origin = self._origin(admitted, started.run_id)
-        begun = await self._begun(admitted, origin, started)
+        begun = await self._begun(admitted, origin, reused, started)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         return await self._carried(admitted, live, begun, started)
 
@@ -264,11 +285,11 @@ class Runner:
         if self.late is not None and (live.late or is_lost):
             self.late.follow(live, is_lost=is_lost)
 
-    async def _begun(self, admitted: Admitted, origin: Origin, started: Started) -> Begun:
+    async def _begun(self, admitted: Admitted, origin: Origin, reused: Reused | None, started: Started) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
 
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
-        What holds credits is committed first under both.
+        What holds credits, or takes over what another run has done, is committed first under both.
         """
         run = accepted(
             origin,
@@ -277,8 +298,13 @@ class Runner:
             self.redactor,
             asked=asked(admitted),
             most_credits=self.most_credits,
+            reused=reused,
         )
-        if self.durability == "async" and not self.store.has_account(origin.tenant_id, origin.user_id):
+        if (
+            self.durability == "async"
+            and reused is None
+            and not self.store.has_account(origin.tenant_id, origin.user_id)
+        ):
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
@@ -411,6 +437,8 @@ class Runner:
             declared=design_of(agent),
             plugins_required=tuple(need.name for need in agent.plugins),
             input_count=len(admitted.inputs),
+            origin_run_id=request.origin_run_id,
+            origin_kind=None if request.origin_run_id is None else request.execution_type,
         )
 
     def _live_run(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:

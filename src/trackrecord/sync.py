@@ -75,6 +75,16 @@ class SyncTrackrecord:
         started = self._wait(self._inner.start(agent, inputs, **options))
         return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
 
+    def retry(self, run_id: str) -> Run:
+        """Run again what did not complete, to its end; errors as of `Trackrecord.retry`, else as of `run`."""
+        started = self._wait(self._inner.retry(run_id))
+        return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
+
+    def fork(self, run_id: str, from_step: str) -> Run:
+        """Run again from a step what has ended, to its end; errors as of `Trackrecord.fork`, else as of `run`."""
+        started = self._wait(self._inner.fork(run_id, from_step))
+        return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
+
     def parity(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Comparison:
         """Run an agent through two engines and compare what they left; as `Trackrecord.parity`, while this is open."""
         return self._wait(self._inner.parity(agent, inputs, **options))

@@ -29,8 +29,8 @@ from trackrecord.handles import Run, Started
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
-from trackrecord.places import config_folder, data_folder, make_data_folder, sqlite_path
-from trackrecord.plugins.entry_points import BUILT_IN, load
+from trackrecord.places import data_folder, make_data_folder, mcp_file_of, sqlite_path
+from trackrecord.plugins.entry_points import connected
 from trackrecord.plugins.mcp.servers import Look, Servers
 from trackrecord.plugins.protocol import Plugin
 from trackrecord.plugins.registry import Registry
@@ -94,8 +94,10 @@ class Trackrecord:
         self._durability: Durability = durability or self.settings.durability
         given = synchronous or self.settings.synchronous
         self._synchronous: Literal["FULL", "NORMAL"] = given or ("FULL" if self._durability == "sync" else "NORMAL")
-        self.mcp = Servers(_mcp_file(mcp_file or self.settings.mcp_file))
-        self._registry = Registry([*self.mcp.plugins, *_connected(plugins, self.settings)], withheld=self.mcp.withheld)
+        self.mcp = Servers(mcp_file_of(mcp_file or self.settings.mcp_file))
+        files, http = {"root": self.settings.files_root}, self.settings.http.model_dump()
+        known = connected(plugins, self.settings.plugins, {"files": files, "http": http})
+        self._registry = Registry([*self.mcp.plugins, *known], withheld=self.mcp.withheld)
         self._models = Models(
             extra=dict(models or {}),
             is_streamed=self.settings.stream,
@@ -238,6 +240,27 @@ class Trackrecord:
         """
         found = await self._opened_store().expired(MOST_AT_ONCE)
         return [one.run_id for one in found if one.run_id not in self._opened().live]
+
+    async def retry(self, run_id: str, *, watcher: Watcher | None = None) -> Started:
+        """Run again what did not complete, as a new run from where it failed; a handle as of `start`.
+
+        It has the definition, the inputs and the present of its origin. What precedes the place is taken over: that is
+        neither done nor counted again.
+
+        Raises:
+            RequestError: it is none that can be retried, or what that needs is not kept. Refused: it cannot run here.
+        """
+        return await self._opened().redo(LOCAL_TENANT, run_id, "retry", watcher=watcher)
+
+    async def fork(self, run_id: str, from_step: str, *, watcher: Watcher | None = None) -> Started:
+        """Run again what has ended, however it did, as a new run from a step on; otherwise as `retry`.
+
+        `from_step` is the id of a step, its path like `s:each/i:3/s:put`, or a turn like `turn:2` of AgentKit.
+
+        Raises:
+            BadInput: there is no such step, or the run has not ended. The others as of `retry`.
+        """
+        return await self._opened().redo(LOCAL_TENANT, run_id, "fork", from_step, watcher=watcher)
 
     async def cancel(self, run_id: str) -> str:
         """End a run that has not ended, whoever carries it; its state before.
@@ -567,6 +590,7 @@ class Trackrecord:
             most_credits=self.settings.credits.hold,
             approvals=store.approvals,
             limits=self._limits,
+            checkpoint_days=self.settings.checkpoint_days,
             ready=lambda agent: self._ready(agent, store),
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
@@ -574,22 +598,3 @@ class Trackrecord:
     def _resolve(self, name: str, agent: Agent) -> Model:
         folder = None if agent.path is None else Path(agent.path)
         return self._models.resolve(name, base=folder.parent if folder is not None and folder.is_file() else folder)
-
-
-def _mcp_file(named: str | os.PathLike[str]) -> Path | None:
-    """The file of MCP servers: the one that was named, else the user's own where there is one."""
-    if named:
-        return Path(named).expanduser().absolute()
-    found = config_folder() / "mcp.yaml"
-    return found if found.is_file() else None
-
-
-def _connected(plugins: Iterable[Plugin], settings: Settings) -> list[Plugin]:
-    """The built-in plugins and those the settings name, then the caller's, which replace others of their name."""
-    given = list(plugins)
-    replaced = {plugin.name for plugin in given}
-    wanted = [name for name in (*BUILT_IN, *settings.plugins) if name not in replaced]
-    loaded = load(wanted, {"files": {"root": settings.files_root}, "http": settings.http.model_dump()})
-    for error in loaded.errors.values():
-        raise error
-    return [*loaded.plugins, *given]

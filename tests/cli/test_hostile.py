@@ -58,7 +58,13 @@ def test_a_name_cannot_turn_around_or_hide(typed: Type) -> None:
 def test_a_name_cannot_forge_a_line() -> None:
     """Whoever wrote the row: a newline in it is shown."""
     row = dict.fromkeys(("error_code", "tokens_used", "execution_duration_ms"), None)
-    row |= {"id": "0" * 36, "agent_name": "a\x1b[2J\r\nb", "engine": "x\n", "status": "new\x07"}
+    row |= {
+        "id": "0" * 36,
+        "agent_name": "a\x1b[2J\r\nb",
+        "engine": "x\n",
+        "status": "new\x07",
+        "origin_kind": "re\ntry",
+    }
 
     head, line, *rest = runs_page([row | {"created_at": stamp(now())}], Look(), now()).split("\n")
     assert [[], [], []] == [raw_in(head), raw_in(line), rest]

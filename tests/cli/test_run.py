@@ -48,6 +48,7 @@ def test_the_whole_record_as_json(typed: Type) -> None:
         "adjustments",
         "approvals",
         "credits",
+        "reused",
     } == set(record)
     assert "It was hello." == record["answer"]
     assert {"text": "hello"} == record["input"]["value"]

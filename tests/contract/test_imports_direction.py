@@ -44,6 +44,7 @@ POKES = [
     Poke("rooms", "runner", "trackrecord.wiring"),
     Poke("rooms", "handles", "trackrecord.runner"),
     Poke("rooms", "reviving", "trackrecord.runner"),
+    Poke("rooms", "redoing", "trackrecord.runner"),
     Poke("rooms", "errors", "trackrecord.places"),
     Poke("rooms", "places", "trackrecord.config"),
     Poke("rooms", "config", "trackrecord.canonical"),

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "late_usage_s": 5.0,
     "durability": "sync",
     "synchronous": None,
+    "checkpoint_days": 7,
     "files_root": ".",
     "plugins": [],
     "mcp_file": "",

@@ -286,6 +286,18 @@ def _fields_of(path: Path) -> Iterator[tuple[str, str]]:
             yield name, str(cast("dict[str, Any]", about).get("description") or "") if isinstance(about, dict) else ""
 
 
+def _places(line: Line) -> Iterator[Choice]:
+    """Steps and turns at which a run has done something, in that order."""
+    query = (
+        "SELECT path FROM run_spans WHERE tenant_id = ?1 AND run_id = (SELECT id FROM agent_executions "
+        "WHERE tenant_id = ?1 AND (?2 = 'last' OR substr(id, 1, length(?2)) = ?2) ORDER BY id DESC LIMIT 1) "
+        "AND (kind = 'step' OR path GLOB 'turn:*/model') GROUP BY path ORDER BY min(epoch), min(start_us) LIMIT ?3"
+    )
+    paths = [str(row["path"]) for row in _rows(line, query, line.arguments[0], 10 * MOST)]
+    names = (path.removesuffix("/model") if path.startswith("turn:") else path.rpartition("s:")[2] for path in paths)
+    yield from (Choice(name) for name in dict.fromkeys(names))
+
+
 def _statuses(line: Line) -> Iterator[Choice]:
     from trackrecord.cli.signs import STATUSES  # with the signs of every state
 
@@ -340,6 +352,8 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "run": (_agent_files,),
     "resume": (_runs,),
     "cancel": (_runs,),
+    "retry": (_runs,),
+    "fork": (_runs,),
     "check": (_agent_files,),
     "show": (_runs,),
     "graph": (_drawable,),
@@ -359,6 +373,7 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
 }
 VALUES: Final[Mapping[str, Source]] = {
     "--db": _databases,
+    "--from": _places,
     "-i": _inputs,
     "--input": _inputs,
     "--input-json": _files,

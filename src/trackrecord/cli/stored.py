@@ -17,6 +17,19 @@ from trackrecord.store.reader import Row, SqliteReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reused:
+    """What a retry or a fork has of its origin.
+
+    Attributes:
+        effects: calls and waits that it took over and did not do again.
+        beginning: the step or turn it began at; None when it began where its origin had ended.
+    """
+
+    effects: int
+    beginning: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
     """What one run has left so far.
 
@@ -32,6 +45,7 @@ class StoredRun:
         questions: what it asked of people, open and decided, the oldest first.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
         has_ended: whether the record is complete.
+        reused: what a retry or a fork took over, and where it began; None for any other, and once that is not kept.
     """
 
     execution: Row
@@ -46,6 +60,7 @@ class StoredRun:
     questions: tuple[StoredQuestion, ...]
     credits: tuple[Row, ...]
     has_ended: bool
+    reused: Reused | None = None
 
     @property
     def run_id(self) -> str:
@@ -71,6 +86,7 @@ class StoredRun:
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
             "approvals": [clean(one) for one in self.questions],
             "credits": [_plain(row) for row in self.credits],
+            "reused": None if self.reused is None else clean(self.reused),
         }
 
 
@@ -109,6 +125,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
             has_ended=has_ended,
+            reused=_reused(reader, key) if execution["origin_run_id"] else None,
         )
 
 
@@ -122,6 +139,20 @@ def payload_value(row: Row | None) -> Json:
     if row is None or row["body"] is None or row["was_truncated"]:
         return None
     return _parsed(row["body"])
+
+
+def _reused(reader: SqliteReader, key: tuple[str, str]) -> Reused | None:
+    counts = reader.rows(
+        "SELECT count(DISTINCT CASE WHEN kind <> 'request' THEN path END) AS effects, "
+        "max(CASE WHEN kind = 'request' THEN outcome END) AS request "
+        "FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND epoch = 0",
+        key,
+    )[0]
+    if counts["request"] is None:
+        return None
+    asked = _object(counts["request"]).get("value")
+    beginning = asked.get("beginning") if isinstance(asked, dict) else None
+    return Reused(effects=int(counts["effects"]), beginning=None if beginning is None else str(beginning))
 
 
 def _logs_so_far(reader: SqliteReader, execution: Row, spans: tuple[Span, ...]) -> dict[str, Json]:

@@ -35,7 +35,7 @@ def replaying(run: LiveRun, proceed: Perform) -> Perform:
                 effect, lost_count = other, other.interrupted_count
             outcome = _outcome(checkpoint)
             settled = outcome.get("settled")
-            if checkpoint.state == "started" or settled is not None:
+            if checkpoint.state == "started" or (settled is not None and checkpoint.epoch > 0):
                 lost_count += 1
                 run.write(replace(interrupted(checkpoint), purpose=effect.purpose))
             is_open = checkpoint.state == "started"

@@ -1,7 +1,8 @@
 """Runs inside this process: the sweep that takes up what nobody carries, at start, every two seconds and when told to.
 
 A run whose process died and a run whose time to wait is over go on here, under a new epoch; one that cannot go on
-anywhere is ended. Memories that have expired go at start and every hour: one look into an index when there are none.
+anywhere is ended. Memories that have expired, and checkpoints of runs long ended, go at start and every hour: one look
+into an index when there are none.
 Must never touch a run under a live lease: the database's clock and the epoch decide, not this process.
 """
 
@@ -105,6 +106,10 @@ class Sweep:
             await self._runner.store.prune_memories()
         except Exception as error:  # they are not recalled all the same, and the next hour comes
             _log.warning("expired memories could not be deleted: %s", error)
+        try:
+            await self._runner.store.prune_checkpoints(self._runner.checkpoint_days)
+        except Exception as error:  # the next hour comes
+            _log.warning("checkpoints of runs long ended could not be deleted: %s", error)
 
     async def _repeat(self) -> None:
         clock = asyncio.get_running_loop().time

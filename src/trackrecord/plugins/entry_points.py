@@ -133,6 +133,20 @@ def _only(name: str, sources: Sequence[PluginSource] | None) -> PluginSource:
     return sources[0]
 
 
+def connected(given: Iterable[Plugin], named: Iterable[str], options: Mapping[str, Mapping[str, Json]]) -> list[Plugin]:
+    """The built-in plugins and those that are named, then those given, which replace others of their name.
+
+    Raises:
+        PluginError: one of them cannot be had.
+    """
+    own = list(given)
+    replaced = {plugin.name for plugin in own}
+    loaded = load([name for name in (*BUILT_IN, *named) if name not in replaced], options)
+    for error in loaded.errors.values():
+        raise error
+    return [*loaded.plugins, *own]
+
+
 def _made(reference: str, options: Mapping[str, Json]) -> object:
     module, _, path = reference.partition(":")
     found: Any = import_module(module)

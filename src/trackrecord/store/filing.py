@@ -21,7 +21,7 @@ from trackrecord.record.redact import Redactor
 from trackrecord.record.rows import rows
 from trackrecord.record.spans import Span
 from trackrecord.store import kept
-from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, FinishedRun, Memory, Payload
+from trackrecord.store.protocol import AcceptedRun, AgentVersion, Begun, FinishedRun, Memory, Payload, Reused
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 
@@ -34,11 +34,12 @@ def accepted(
     *,
     asked: Mapping[str, Json],
     most_credits: int | None = None,
+    reused: Reused | None = None,
 ) -> AcceptedRun:
     """The accepting transaction: the agent and its version, the run, its input under the payload policy.
 
     It is to hold the credits that its token limit comes to; `most_credits` caps them. `asked` is what the run was
-    asked for beyond the definition: with it, and with the inputs, it can be resumed.
+    asked for beyond the definition: with it, and with the inputs, it can be resumed. `reused` is what it takes over.
     """
     given = _payload("input", inputs_text, agent.payloads.inputs, redactor)
     version = AgentVersion(
@@ -58,6 +59,7 @@ def accepted(
         input=given,
         kept=kept.request(asked, None if given.body == inputs_text else inputs_text, redactor),
         most_credits=credits.most(agent.limits.max_tokens_per_run, most_credits),
+        reused=reused,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from trackrecord.canonical import Json, digest, encode_clean, loads
 from trackrecord.context.protocols import Checkpoint
+from trackrecord.errors import CheckpointsGone
 from trackrecord.record.redact import Redactor
 
 REQUEST: Final = "request"
@@ -51,6 +52,14 @@ def inputs_of(outcome: str | None, body: str | None, sha256: str | None) -> str 
     """Canonical text of the inputs of a run; None when they are not kept whole."""
     text = request_of(outcome).get("inputs", body)
     return text if isinstance(text, str) and digest(text) == sha256 else None
+
+
+def gone(run_id: str) -> CheckpointsGone:
+    """The error for a run of which nothing can be taken over any more."""
+    return CheckpointsGone(
+        f"what run {run_id!r} had done is not kept any more, so it cannot be retried or forked",
+        cure="Run its agent anew; TRACKRECORD_CHECKPOINT_DAYS says for how many days it is kept.",
+    )
 
 
 def _kept(path: str, kind: str, *, epoch: int = 0, subject: str = "", outcome: str | None = None) -> Checkpoint:

@@ -20,6 +20,7 @@ from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
 from trackrecord.record.spans import Span
 from trackrecord.sealed import sealed
+from trackrecord.workflow.reusable import Attempt
 
 Durability = Literal["sync", "async"]
 
@@ -76,12 +77,28 @@ class Hold:
 
 
 @sealed
+class Reused:
+    """Checkpoints that a retry or a fork takes over from its origin.
+
+    Attributes:
+        run_id: the origin.
+        attempts: which, by path and attempt; each has ended.
+        now: stamp of the origin's first start: it is the new run's, too.
+    """
+
+    run_id: str
+    attempts: tuple[tuple[str, int], ...]
+    now: str
+
+
+@sealed
 class AcceptedRun:
     """A run that was admitted: what the accepting transaction writes.
 
     Attributes:
         kept: checkpoints it begins with: what it was asked for, as far as that stands nowhere else.
         most_credits: what it is to hold when its user has a credit account, or as much of it as is there.
+        reused: what it takes over from the run it is a retry or a fork of; None for any other.
     """
 
     origin: Origin
@@ -90,6 +107,7 @@ class AcceptedRun:
     most_credits: Credits
     scheduled_at: str | None = None
     kept: Sequence[Checkpoint] = ()
+    reused: Reused | None = None
 
 
 @sealed
@@ -101,7 +119,7 @@ class Begun:
         began_at: database time of this begin, a stamp.
         now: database time of the first begin, a stamp; `ctx.now`.
         spans: what earlier epochs stored; empty on the first begin.
-        checkpoints: what earlier epochs stored; empty on the first begin.
+        checkpoints: what earlier epochs stored; on the first begin only what a retry or a fork has taken over.
         hold: the credits it holds; None when its user had no credit account when it was accepted.
         cancel_code: why it is to end at once; None when nobody has said so.
     """
@@ -187,6 +205,26 @@ class LeftRun:
     cancel_code: Literal["user", "signal"] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run as the origin of a retry or a fork.
+
+    Attributes:
+        left: who and what it is, and what it was given.
+        status: its state.
+        error_code, error_path: why and where it failed; None where that is not known.
+        attempts: its effects, as far as checkpoints of them are kept.
+        is_pruned: whether its checkpoints have been deleted.
+    """
+
+    left: LeftRun
+    status: str
+    error_code: str | None
+    error_path: str | None
+    attempts: tuple[Attempt, ...]
+    is_pruned: bool
+
+
 class Store(Protocol):
     """Runs and what they left, kept by one database."""
 
@@ -208,6 +246,7 @@ class Store(Protocol):
 
         Raises:
             InsufficientCredits: there are none to hold; there is no such run then.
+            CheckpointsGone: what it is to take over is not there any more; there is no such run then.
         """
         ...
 
@@ -245,6 +284,14 @@ class Store(Protocol):
         """
         ...
 
+    async def past(self, tenant_id: str, run_id: str) -> PastRun:
+        """A run as the origin of a retry or a fork, from what is stored of it.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        ...
+
     async def park(self, run: ParkedRun) -> None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
 
@@ -271,6 +318,10 @@ class Store(Protocol):
 
     async def prune_memories(self) -> int:
         """Delete the memories that have expired and that nobody pinned; how many."""
+        ...
+
+    async def prune_checkpoints(self, days: int) -> int:
+        """Delete the checkpoints of runs that ended longer than so many days ago; how many."""
         ...
 
     async def finish(self, run: FinishedRun) -> bool:

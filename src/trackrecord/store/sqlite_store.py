@@ -7,7 +7,8 @@ in `transactions`. Must never write on another connection than the writer's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, TypeVar, cast
@@ -17,7 +18,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
-from trackrecord.store import adjusting, external, failpoints, postings, statements, transactions
+from trackrecord.store import adjusting, external, failpoints, postings, retention, statements, transactions
 from trackrecord.store.approvals import SqliteApprovals
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
@@ -25,7 +26,16 @@ from trackrecord.store.leases import Leases
 from trackrecord.store.ledger import SqliteLedger
 from trackrecord.store.memories import SqliteMemories
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, Durability, ExpiredRun, FinishedRun, LeftRun, ParkedRun
+from trackrecord.store.protocol import (
+    AcceptedRun,
+    Begun,
+    Durability,
+    ExpiredRun,
+    FinishedRun,
+    LeftRun,
+    ParkedRun,
+    PastRun,
+)
 from trackrecord.store.rebuild import Rebuilt, Survey, rebuild, survey
 from trackrecord.store.sealing import Key
 from trackrecord.store.secrets import SqliteSecrets
@@ -174,6 +184,14 @@ class SqliteStore:
         """
         return await self._submit("left", lambda connection: transactions.left(connection, tenant_id, run_id))
 
+    async def past(self, tenant_id: str, run_id: str) -> PastRun:
+        """A run as the origin of a retry or a fork, from what is stored of it.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        return await self._submit("past", lambda connection: transactions.past(connection, tenant_id, run_id))
+
     async def park(self, run: ParkedRun) -> None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
 
@@ -251,6 +269,33 @@ class SqliteStore:
             StoreError: they could not be deleted.
         """
         return await self._memory.prune()
+
+    async def prune_checkpoints(self, days: int) -> int:
+        """Delete the checkpoints of runs that ended longer than so many days ago; how many. A look when there are none.
+
+        A run loses all of them in one transaction, or none; it cannot be retried or forked from then on.
+
+        Raises:
+            StoreError: they could not be deleted.
+        """
+        gone = 0
+        for old in self._old_checkpoints(clock.now() - timedelta(days=days)):
+            gone += await self._submit(
+                "prune", lambda connection, old=old: retention.prune_checkpoints(connection, old)
+            )
+        return gone
+
+    def _old_checkpoints(self, before: datetime) -> Iterator[list[retention.Old]]:
+        """Runs whose checkpoints have had their time, a few rows' worth at a time, until none is left."""
+        while True:
+            with self._door:
+                try:
+                    old = retention.old_checkpoints(self._reader, before)
+                except Error as error:
+                    raise store_error(error, self.path) from error
+            if not old:
+                return
+            yield old
 
     async def add_late_usage(self, late: LateUsage) -> bool:
         """Add what a model attempt of an ended run has used, once; False while the run has not ended.

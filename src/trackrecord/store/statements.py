@@ -267,7 +267,7 @@ WHERE tenant_id = ? AND id = ? AND (
     (status = 'queued' AND (ready_at IS NULL OR ready_at <= ?))
     OR (status = 'waiting' AND ready_at <= ?)
     OR (status = 'running' AND lease_until <= ?))
-RETURNING epoch, now_at, hold_id, cancel_code
+RETURNING epoch, now_at, hold_id, cancel_code, origin_kind
 """
 SELECT_STATUS: Final = (
     "SELECT status, epoch, lease_until, ready_at, wait_reason FROM agent_executions WHERE tenant_id = ? AND id = ?"
@@ -321,6 +321,45 @@ SELECT_CHECKPOINTS: Final = (
     f"SELECT {', '.join(CHECKPOINT[2:])} FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? "  # names are ours
     "ORDER BY epoch, start_us, path, attempt"
 )
+
+# A retry or a fork takes checkpoints over as of epoch 0, before its own first.
+REUSE_CHECKPOINT: Final = (
+    f"INSERT INTO run_checkpoints ({', '.join(CHECKPOINT)}) "  # names are ours
+    "SELECT tenant_id, ?, path, attempt, state, kind, effect, request_hash, subject, 0, start_us, outcome "
+    "FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'done'"
+)
+FIX_NOW: Final = "UPDATE agent_executions SET now_at = ? WHERE tenant_id = ? AND id = ?"
+SELECT_PAST: Final = "SELECT status, error_code, error_path FROM agent_executions WHERE tenant_id = ? AND id = ?"
+SELECT_ATTEMPTS: Final = """
+SELECT path, attempt, CASE WHEN state = 'started' OR outcome LIKE '{"settled":"retry"%' THEN 'open'
+    WHEN outcome LIKE '{"error":%' THEN 'failure' ELSE 'value' END
+FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND kind NOT IN ('request', 'epoch')
+"""
+# Every effect that has ended was stored with its checkpoint: one without has lost it.
+SELECT_IS_PRUNED: Final = """
+SELECT EXISTS (
+    SELECT 1 FROM run_spans span WHERE tenant_id = ?1 AND run_id = ?2 AND status IN ('ok', 'failed')
+    AND kind IN ('model', 'tool', 'recall', 'remember', 'wait', 'decision', 'child') AND NOT EXISTS (
+        SELECT 1 FROM run_checkpoints mark WHERE mark.tenant_id = span.tenant_id AND mark.run_id = span.run_id
+        AND mark.path = span.path AND mark.attempt = span.attempt)
+) OR EXISTS (
+    SELECT 1 FROM agent_executions run WHERE tenant_id = ?1 AND id = ?2 AND origin_kind IN ('retry', 'fork')
+    AND NOT EXISTS (
+        SELECT 1 FROM run_checkpoints mark WHERE mark.tenant_id = run.tenant_id AND mark.run_id = run.id)
+)
+"""
+SELECT_TENANTS: Final = "SELECT DISTINCT tenant_id FROM agents"
+# Ids are in order of time: what is younger than the limit need not be looked at.
+SELECT_OLD_CHECKPOINTS: Final = """
+SELECT mark.run_id, count(*) FROM run_checkpoints mark
+JOIN agent_executions run ON run.tenant_id = mark.tenant_id AND run.id = mark.run_id
+WHERE mark.tenant_id = ? AND mark.run_id < ? AND run.completed_at < ?
+GROUP BY mark.run_id ORDER BY mark.run_id LIMIT ?
+"""
+DELETE_CHECKPOINTS: Final = """
+DELETE FROM run_checkpoints WHERE tenant_id = ?1 AND run_id = ?2 AND EXISTS (
+    SELECT 1 FROM agent_executions WHERE tenant_id = ?1 AND id = ?2 AND completed_at < ?3)
+"""
 
 ORIGIN: Final = (
     "agent_id",

@@ -25,8 +25,9 @@ from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
 from trackrecord.store.kept import began
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun, ParkedRun
+from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun, ParkedRun, PastRun, Reused
 from trackrecord.store.writer import is_of_store
+from trackrecord.workflow.reusable import Attempt
 
 LEASE_S: Final = 10
 
@@ -51,6 +52,7 @@ def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None
 
     Raises:
         InsufficientCredits: the user has a credit account and nothing in it that could be held.
+        CheckpointsGone: what it is to take over is not there any more.
     """
     now = clock.stamp(clock.now())
     origin = run.origin
@@ -98,10 +100,25 @@ def _admit(
         rows = [codec.checkpoint_row(tenant_id, origin.run_id, checkpoint) for checkpoint in run.kept]
         connection.executemany(statements.SAVE_CHECKPOINT, rows)
         failpoints.reach("accept.run_checkpoints")
+    if run.reused is not None:
+        _take_over(connection, origin, run.reused)
+        failpoints.reach("accept.reused")
     audit(connection, tenant_id, origin.user_id, "run.accepted", origin.run_id, now)
     failpoints.reach("accept.audit_events")
     if not _is_again(origin):
         notebook.stored(run.agent)
+
+
+def _take_over(connection: Connection, origin: Origin, reused: Reused) -> None:
+    """Copy what a retry or a fork takes over, and have it begin in its origin's present.
+
+    Raises:
+        CheckpointsGone: not all of it is there any more.
+    """
+    rows = [(origin.run_id, origin.tenant_id, reused.run_id, path, attempt) for path, attempt in reused.attempts]
+    if rows and connection.executemany(statements.REUSE_CHECKPOINT, rows).rowcount != len(rows):
+        raise kept.gone(reused.run_id)
+    connection.execute(statements.FIX_NOW, (reused.now, origin.tenant_id, origin.run_id))
 
 
 def _is_again(origin: Origin) -> bool:
@@ -177,8 +194,9 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
     failpoints.reach("begin.agent_executions")
     if row is None:
         raise _refusal(connection, tenant_id, run_id)
-    epoch, now_at, hold_id, cancel_code = row
+    epoch, now_at, hold_id, cancel_code, origin_kind = row
     hold = None if hold_id is None else postings.held(connection, tenant_id, hold_id)
+    key = (tenant_id, run_id)
     if epoch == 1:
         return Begun(
             tenant_id=tenant_id,
@@ -186,10 +204,10 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
             epoch=1,
             began_at=now,
             now=now_at,
+            checkpoints=_checkpoints(connection, key) if origin_kind in ("retry", "fork") else (),
             hold=hold,
             cancel_code=cancel_code,
         )
-    key = (tenant_id, run_id)
     connection.execute(statements.SAVE_CHECKPOINT, codec.checkpoint_row(tenant_id, run_id, began(epoch, now)))
     failpoints.reach("begin.run_checkpoints")
     return Begun(
@@ -282,6 +300,25 @@ def left(connection: Connection, tenant_id: str, run_id: str) -> LeftRun:
         cancel_code=cancel_code,
         request=kept.request_of(outcome),
         inputs=kept.inputs_of(outcome, body, sha256),
+    )
+
+
+def past(connection: Connection, tenant_id: str, run_id: str) -> PastRun:
+    """A run as the origin of a retry or a fork, from what is stored of it.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    key = (tenant_id, run_id)
+    run = left(connection, tenant_id, run_id)
+    status, error_code, error_path = connection.execute(statements.SELECT_PAST, key).fetchone()
+    return PastRun(
+        left=run,
+        status=status,
+        error_code=error_code,
+        error_path=error_path,
+        attempts=tuple(Attempt(*row) for row in connection.execute(statements.SELECT_ATTEMPTS, key)),
+        is_pruned=bool(connection.execute(statements.SELECT_IS_PRUNED, key).fetchone()[0]),
     )
 
 

@@ -51,6 +51,16 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=("trackrecord cancel 019a8c3f-1a2b",),
         ),
         Command(
+            name="retry",
+            summary="run again what failed, from where it failed, as a new run",
+            examples=("trackrecord retry last",),
+        ),
+        Command(
+            name="fork",
+            summary="run again what has ended, from a step on, as a new run",
+            examples=("trackrecord fork last --from summarise", "trackrecord fork 019a8c3f-1a2b --from turn:2"),
+        ),
+        Command(
             name="check",
             summary="say everything that is wrong with an agent file, with lines",
             examples=("trackrecord check agent.yaml",),

@@ -21,7 +21,7 @@ from trackrecord.cli.html.table import table
 from trackrecord.cli.look import joined
 from trackrecord.cli.pages.models import model_notes, model_sums
 from trackrecord.cli.pages.questions import fate, open_facts
-from trackrecord.cli.pages.record import NOT_KEPT, standing, workflow_rows
+from trackrecord.cli.pages.record import NOT_KEPT, standing, taken_over, workflow_rows
 from trackrecord.cli.pages.tools import COLUMNS, tool_note, tool_rows
 from trackrecord.cli.pages.trouble import troubles
 from trackrecord.cli.pages.use import figures, use_title
@@ -82,7 +82,13 @@ def _head(run: StoredRun, now: datetime) -> Markup:
         ("user", element("code", str(row["user_id"]))),
         (
             "origin",
-            [f"{row['origin_kind']} of ", element("code", str(row["origin_run_id"]))] if row["origin_run_id"] else None,
+            [
+                f"{row['origin_kind']} of ",
+                element("code", str(row["origin_run_id"])),
+                "".join(f", {text}" for text in taken_over(run)),
+            ]
+            if row["origin_run_id"]
+            else None,
         ),
         ("parent", element("code", str(row["parent_run_id"])) if row["parent_run_id"] else None),
     ]

@@ -72,12 +72,21 @@ def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
                     f"version {str(row['agent_version'])[:8]}",
                     user,
                     origin,
+                    *taken_over(run),
                     parent,
                 ),
                 columns=look.width,
             )
         ),
     ]
+
+
+def taken_over(run: StoredRun) -> tuple[str, ...]:
+    """Where a retry or a fork began, and how much of its origin it did not do again; nothing of any other run."""
+    if run.reused is None:
+        return ()
+    where = f"from {line(run.reused.beginning, 60)}" if run.reused.beginning else "from where that ended"
+    return where, f"{many(run.reused.effects, 'effect')} reused"
 
 
 def _trouble(run: StoredRun, look: Look, now: datetime) -> list[str]:

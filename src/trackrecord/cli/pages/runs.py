@@ -41,7 +41,7 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     drawn = [
         (
             str(row["id"])[:length],
-            line(str(row["agent_name"]), 60),
+            (f"({line(str(row['origin_kind']))}) " if row["origin_kind"] else "") + line(str(row["agent_name"]), 60),
             line(str(row["engine"]), 20),
             f"{run_state(look, str(row['status']), row['error_code'])}{_reason(row)}",
             count(row["tokens_used"]),
