@@ -16,13 +16,14 @@ from typing import Any, Final, Literal
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean, loads
+from trackrecord.children import Children, FindAgent, Parent, end_all, no_agents, refused
 from trackrecord.clock import moment, new_id, stamp
 from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import PATIENCE_S, LiveRun, Parked, Watcher
 from trackrecord.context.protocols import Engine, Secrets
-from trackrecord.context.questions import Approvals
+from trackrecord.context.questions import AgentRef, Approvals
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.context.strands import Scope, enter
 from trackrecord.context.summary import told_by_model
@@ -36,6 +37,7 @@ from trackrecord.errors import (
     StoreError,
     TimedOut,
     TrackrecordError,
+    UnknownAgent,
     UnknownRun,
 )
 from trackrecord.models.messages import Model
@@ -52,7 +54,7 @@ from trackrecord.store.filing import accepted, finished
 from trackrecord.store.protocol import Begun, Durability, LeftRun, ParkedRun, Store
 from trackrecord.undisturbed import undisturbed
 from trackrecord.workflow.effects import places
-from trackrecord.workflow.steps import LlmBody
+from trackrecord.workflow.steps import LlmBody, SubWorkflowBody
 
 CancelCode = Literal["user", "signal"]
 MOST_LOST: Final = 3  # epochs of a run that may be lost with their process before it is taken for the cause
@@ -61,6 +63,10 @@ GRACE_S: Final = 5.0  # how long what is in flight may take when a resumed run i
 
 async def _nothing(agent: Agent) -> None:
     del agent
+
+
+def _nobody() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +175,8 @@ class Runner:
         limits: the installation's, for runs that are resumed; those of a request are in its agent.
         ready: sees that what an agent needs of others is there, before a run is resumed.
         patience_s: the longest wait that a run is not parked for.
+        find_agent: the agent of a name that another one runs as its child.
+        tell: called when a run that waits may be due, so that it is looked for at once.
         late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
@@ -188,8 +196,11 @@ class Runner:
     limits: Mapping[str, object] = field(default_factory=dict[str, object])
     ready: Callable[[Agent], Awaitable[None]] = _nothing
     patience_s: float = PATIENCE_S
+    find_agent: FindAgent = no_agents
+    tell: Callable[[], None] = _nobody
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
+    _step_agents: dict[str, tuple[AgentRef, ...]] = field(default_factory=dict[str, tuple[AgentRef, ...]])
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
 
     async def run(self, request: Request, *, watcher: Watcher | None = None) -> Run:
@@ -208,8 +219,8 @@ class Runner:
             await asyncio.wait({started.task})
             raise
 
-    def start(self, request: Request, *, watcher: Watcher | None = None) -> Started:
-        """Begin a run and give a handle to it; admission is decided before this returns.
+    def start(self, request: Request, *, watcher: Watcher | None = None, parent: Parent | None = None) -> Started:
+        """Begin a run and give a handle to it; admission is decided before this returns. A child is told its parent.
 
         Raises:
             RequestError, Refused: it never became a run.
@@ -220,7 +231,11 @@ class Runner:
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
-        return self._under_way(Started(new_id()), partial(self._walk, admitted, watcher))
+        self._check_agents(admitted)
+        started = Started(new_id())
+        above = None if parent is None else self._live.get(parent.run_id)
+        started.is_resumed = above is not None and above.is_resumed  # it is let go of, or cancelled, as its parent is
+        return self._under_way(started, partial(self._walk, admitted, watcher, parent))
 
     async def resume(self, tenant_id: str, run_id: str, *, watcher: Watcher | None = None) -> Started:
         """Go on with a run that nobody carries: one that was left behind, or whose time to wait is over.
@@ -229,6 +244,7 @@ class Runner:
         again. Conflict comes from the handle's `task` when somebody was faster.
 
         Raises:
+            Conflict: it is under way here.
             UnknownRun: there is no such run.
             CannotResume: what it needs of its first epoch is not there any more.
             RequestError, Refused: it cannot go on here, as it could not begin here.
@@ -241,6 +257,8 @@ class Runner:
             admitted = decide(request, self._standing(request.agent))
             for name in self._models(admitted):
                 self.resolve_model(name, admitted.agent)
+        if run_id in self._live:
+            raise Conflict(f"run {run_id!r} is under way here", cure="Wait for it to end.")
         started = Started(run_id)
         started.is_resumed = True
         return self._under_way(started, partial(self._walk_on, left, admitted, watcher))
@@ -250,6 +268,31 @@ class Runner:
         self._live[started.run_id] = started
         started.task.add_done_callback(lambda _: self._live.pop(started.run_id, None))
         return started
+
+    def _check_agents(self, admitted: Admitted) -> None:
+        """An agent that a step names must be there; of theirs it is seen when they start.
+
+        Raises:
+            UnknownAgent, BadAgent: it is not, or cannot be used.
+        """
+        agent, request = admitted.agent, admitted.request
+        if agent.workflow is None or not self.engines[admitted.engine].runs_workflow:
+            return
+        named = self._step_agents.get(agent.version)
+        if named is None:
+            bodies = [step.body for _, step in places(agent.workflow.steps, "")]
+            named = tuple(
+                AgentRef(name=body.agent, version=body.version)
+                for body in bodies
+                if isinstance(body, SubWorkflowBody) and body.agent is not None
+            )
+            self._step_agents[agent.version] = named
+        for one in named:
+            try:
+                self.find_agent(request.tenant_id, one, agent)
+            except UnknownAgent:
+                refused(self, request.tenant_id, request.user_id, ("agent", agent.id), one)
+                raise
 
     @property
     def live(self) -> Mapping[str, Started]:
@@ -277,10 +320,10 @@ class Runner:
         if self.late is not None:
             await self.late.stop()
 
-    async def _walk(self, admitted: Admitted, watcher: Watcher | None, started: Started) -> Run:
+    async def _walk(self, admitted: Admitted, watcher: Watcher | None, parent: Parent | None, started: Started) -> Run:
         """Steps 2 to 9."""
-        origin = self._origin(admitted, started.run_id)
-        begun = await self._begun(admitted, origin, started)
+        origin = self._origin(admitted, started.run_id, parent)
+        begun = await self._begun(admitted, origin, parent, started)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         return await self._carried(admitted, live, begun, started)
 
@@ -315,6 +358,9 @@ class Runner:
                 ending = cancelled(live.cancel_code)
             if isinstance(ending, Parked):
                 return await self._parked(live, begun, ending)
+            await self._without_children(
+                origin, ending, has_any=around.children is not None and around.children.has_any
+            )
         except Conflict:
             self._follow(live, is_lost=True)
             await self.store.release(begun)
@@ -333,7 +379,24 @@ class Runner:
         self._follow(live, is_lost=not is_finished)
         if not is_finished:
             raise _lost(origin.run_id)
+        self._tell_parent(origin)
         return Run(record=record, output=ending.output)
+
+    async def _without_children(self, origin: Origin, ending: Ending, *, has_any: bool) -> None:
+        """End what the run has left of child runs: nobody waits for them any more."""
+        if has_any:
+            code: CancelCode = "user" if ending.error_code == "user" else "signal"
+            await end_all(self, origin.tenant_id, origin.run_id, code)
+
+    def _tell_parent(self, origin: Origin) -> None:
+        """A run has ended: the one it is a child of need not wait for its next look at the database."""
+        if origin.parent_run_id is None:
+            return
+        parent = self._live.get(origin.parent_run_id)
+        if parent is None or parent.live is None or parent.live.parked is not None:
+            self.tell()
+        else:
+            parent.live.wake("child")
 
     async def _parked(self, live: LiveRun, begun: Begun, parked: Parked) -> Run:
         """The run lets go of this process; what it waits for, or the sweep, brings it back."""
@@ -356,11 +419,11 @@ class Runner:
         if self.late is not None and (live.late or is_lost):
             self.late.follow(live, is_lost=is_lost)
 
-    async def _begun(self, admitted: Admitted, origin: Origin, started: Started) -> Begun:
+    async def _begun(self, admitted: Admitted, origin: Origin, parent: Parent | None, started: Started) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
 
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
-        What holds credits is committed first under both.
+        What holds credits, and a child, for which its parent looks, is committed first under both.
         """
         run = accepted(
             origin,
@@ -369,8 +432,13 @@ class Runner:
             self.redactor,
             asked=asked(admitted),
             most_credits=self.most_credits,
+            parent_epoch=None if parent is None else parent.epoch,
         )
-        if self.durability == "async" and not self.store.has_account(origin.tenant_id, origin.user_id):
+        if (
+            self.durability == "async"
+            and parent is None
+            and not self.store.has_account(origin.tenant_id, origin.user_id)
+        ):
             return self.store.launch(run, now=admitted.request.now)
         accepting = self.store.accept(run)
         beginning = self.store.begin(origin.tenant_id, origin.run_id, now=admitted.request.now)
@@ -444,6 +512,8 @@ class Runner:
         """End a run without its engine; a definition that cannot be read costs it the summary, not the record."""
         try:
             origin = replace(left.origin, now=begun.now)
+            has_any = any(one.kind == "child" for one in begun.checkpoints)
+            await self._without_children(origin, ending, has_any=has_any)
             lost = lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at or begun.began_at)
             last = (*lost, _epoch_span(begun, 0))
             record = close(origin, ending, fold((*begun.spans, *last)), begun.epoch)
@@ -451,6 +521,7 @@ class Runner:
             run = finished(record, agent_of(left), begun, last, self.redactor, has_pattern=has_pattern)
             if not await self.store.finish(run):
                 raise _lost(origin.run_id)
+            self._tell_parent(origin)
             return Run(record=record, output=None)
         except BaseException:  # else this process would keep up the lease of a run that it does not carry
             with suppress(StoreError):
@@ -485,7 +556,7 @@ class Runner:
             withheld=self.registry.withheld,
         )
 
-    def _origin(self, admitted: Admitted, run_id: str) -> Origin:
+    def _origin(self, admitted: Admitted, run_id: str, parent: Parent | None) -> Origin:
         request, agent, engine = admitted.request, admitted.agent, self.engines[admitted.engine]
         return Origin(
             tenant_id=request.tenant_id,
@@ -501,6 +572,8 @@ class Runner:
             declared=design_of(agent),
             plugins_required=tuple(need.name for need in agent.plugins),
             input_count=len(admitted.inputs),
+            parent_run_id=None if parent is None else parent.run_id,
+            parent_path=None if parent is None else parent.path,
         )
 
     def _live_run(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:
@@ -534,6 +607,13 @@ class Runner:
             memory=self.store.memory if agent.memory.is_enabled else None,
             engines=self.engines,
             secrets=self.secrets,
+            children=Children(
+                runner=self,
+                parent=live,
+                asking=agent,
+                now=admitted.request.now,
+                may_have=any(past[0].kind == "child" for past in live.checkpoints.values()),
+            ),
         )
 
 

@@ -37,6 +37,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
+from trackrecord.roster import Roster, by_name
 from trackrecord.runner import Run, Runner, Started
 from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.feedback import Feedback
@@ -64,6 +65,7 @@ class Trackrecord:
         plugins: Iterable[Plugin] = (),
         models: Mapping[str, Model] | None = None,
         engines: Iterable[Engine] = (),
+        agents: Iterable[Agent] = (),
         durability: Durability | None = None,
         synchronous: Literal["FULL", "NORMAL"] | None = None,
         settings: Settings | None = None,
@@ -77,6 +79,7 @@ class Trackrecord:
             plugins: connected beside the built-in ones; one of the same name replaces a built-in.
             models: models by full name (`mine:fast`), beside those that can be had by `provider:name`.
             engines: further engines, beside AgentKit and the Orchestrator.
+            agents: agents that others may run by name, before files beside them and those that are stored.
             durability: `sync` or `async`; None takes the setting.
             synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
@@ -102,6 +105,7 @@ class Trackrecord:
             reads_on=self.settings.late_usage_s > 0,
         )
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
+        self._agents = by_name(agents)
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
         self._sweep: Sweep | None = None
@@ -432,6 +436,9 @@ class Trackrecord:
         here = self._opened().live.get(run_id)
         if here is not None and here.live is not None:
             here.live.wake("approval")
+        self._tell()
+
+    def _tell(self) -> None:
         if self._sweep is not None:
             self._sweep.tell()
 
@@ -558,6 +565,8 @@ class Trackrecord:
             approvals=store.approvals,
             limits=self._limits,
             ready=lambda agent: self._ready(agent, store),
+            find_agent=Roster(self._agents, store.definitions).find,
+            tell=self._tell,
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 

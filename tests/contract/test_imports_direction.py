@@ -43,6 +43,8 @@ POKES = [
     Poke("rooms", "store", "trackrecord.runner"),
     Poke("rooms", "runner", "trackrecord.wiring"),
     Poke("rooms", "reviving", "trackrecord.runner"),
+    Poke("rooms", "children", "trackrecord.runner"),
+    Poke("rooms", "roster", "trackrecord.store"),
     Poke("rooms", "errors", "trackrecord.places"),
     Poke("rooms", "places", "trackrecord.config"),
     Poke("rooms", "config", "trackrecord.canonical"),
