@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ from tests.engines.kit import IN, OUT, ask, say
 from tests.engines.test_resume import expire, findings
 
 from trackrecord import Agent, FunctionPlugin
+from trackrecord.cli.html.record import record_html
+from trackrecord.cli.look import Look
+from trackrecord.cli.pages.record import record_page
+from trackrecord.cli.pages.runs import runs_note, runs_page
+from trackrecord.cli.stored import read_run
+from trackrecord.clock import now
 from trackrecord.errors import BadAgent, UnknownAgent
 from trackrecord.store.driver import driver
-from trackrecord.store.reader import SqliteReader
+from trackrecord.store.family import family
+from trackrecord.store.reader import RunFilter, SqliteReader
 
 FIGURES = ("tokens_used", "cost_nanos", "tool_calls_count", "retry_count", "iterations_count", "model_calls_count")
 
@@ -55,7 +63,7 @@ def one(path: Path, name: str) -> Mapping[str, Any]:
 
 
 async def test_a_child_is_a_run_of_its_own(tmp_path: Path) -> None:
-    """Its record, log, statistics and intensity are its own; its output is the step's data; the parent has no figure."""
+    """Its record, log, statistics and intensity are its own; its output is data; the parent has no figure."""
     path = tmp_path / "runs.db"
     outer = worker("outer", [sub("inner", inputs={"n": 3}), {"id": "ask", "type": "llm", "prompt": "Say."}])
     async with kit.opened(path, ask("add", a=1, b=2), say("three"), agents=[worker("inner")]) as tr:
@@ -152,7 +160,7 @@ async def test_nested_three_deep(tmp_path: Path) -> None:
         run = await tr.run(worker("top", [sub("a")]), {})
     assert "deep" == run.output
     chain = ["top", "a", "b", "c"]
-    for above, below in zip(chain, chain[1:], strict=False):
+    for above, below in pairwise(chain):
         assert one(path, above)["id"] == one(path, below)["parent_run_id"]
     assert [0, 0, 0, IN + OUT] == [one(path, name)["tokens_used"] for name in chain]
     assert [] == findings(path)
@@ -459,3 +467,39 @@ async def test_each_run_holds_credits_of_its_own(tmp_path: Path, monkeypatch: py
         assert ("completed", 1) == (run.status, executions(path)["outer"][-1]["steps_completed"])
     assert [1, 1] == [row["credits_used"] for row in executions(path)["outer"]]
     assert [] == findings(path)
+
+
+async def test_what_it_used_with_its_children_is_made_when_asked_for(tmp_path: Path) -> None:
+    """All runs below, each once; a page shows it beside the run's own figures, and none is stored."""
+    path = tmp_path / "runs.db"
+    agents = [
+        worker("c", [act("add", a=1, b=1), {"id": "ask", "type": "llm", "prompt": "Say."}]),
+        worker("b", [sub("c")]),
+    ]
+    outer = worker("outer", [{"id": "ask", "type": "llm", "prompt": "Say."}, sub("b"), sub("c", "again")])
+    async with kit.opened(path, say("x"), agents=agents) as tr:
+        run = await tr.run(outer, {})
+    with SqliteReader(path) as reader:
+        found = read_run(reader, run.id)
+        whole = family(reader, run.id)
+        assert family(reader, executions(path)["c"][0]["id"]) is None
+    assert whole is not None
+    totals = whole.totals
+    assert (4, 0, 3 * (IN + OUT), 0, 2) == (
+        totals.runs, totals.unended, totals.tokens, totals.tokens_unknown, totals.tool_calls,
+    )  # fmt: skip
+    credits = [row["credits_used"] or 0 for rows in executions(path).values() for row in rows]
+    assert sum(credits) == totals.credits
+    assert IN + OUT == one(path, "outer")["tokens_used"]
+    page = record_page(found, Look(width=120), now())
+    assert "with them, 4 runs in all: 330 tokens" in page
+    for row in whole.children:
+        assert f"{row['agent_name']} {row['id'][:13]}" in page
+    assert str(whole.children[0]["id"]) in record_html(found, now())
+    told = found.to_json()
+    assert 4 == told["inclusive"]["runs"]
+    assert ["b", "c"] == [row["agent_name"] for row in told["children"]]
+    with SqliteReader(path) as reader:
+        rows = reader.runs(RunFilter())
+    assert "↳ b" in runs_page(rows, Look(), now())
+    assert "child of another run" in runs_note(rows)

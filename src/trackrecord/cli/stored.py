@@ -11,6 +11,7 @@ from typing import cast
 
 from trackrecord.canonical import Json, clean, loads
 from trackrecord.record.spans import Span
+from trackrecord.store.family import Family, family
 from trackrecord.store.reader import Row, SqliteReader
 
 
@@ -28,6 +29,7 @@ class StoredRun:
         feedback: what people said of it, the newest first.
         adjustments: what was added to it after it had ended.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
+        family: its child runs, and what it used with them; None when it has none.
         has_ended: whether the record is complete.
     """
 
@@ -41,6 +43,7 @@ class StoredRun:
     feedback: tuple[Row, ...]
     adjustments: tuple[Row, ...]
     credits: tuple[Row, ...]
+    family: Family | None
     has_ended: bool
 
     @property
@@ -66,6 +69,8 @@ class StoredRun:
             "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
             "credits": [_plain(row) for row in self.credits],
+            "children": [] if self.family is None else [_plain(row) for row in self.family.children],
+            "inclusive": None if self.family is None else self.family.totals.to_json(),
         }
 
 
@@ -102,6 +107,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
             credits=tuple(
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
+            family=family(reader, run_id),
             has_ended=has_ended,
         )
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Column, Look, table
+from trackrecord.cli.look import Column, Look, joined, table
 from trackrecord.cli.signs import run_state
 from trackrecord.cli.units import UNKNOWN, age, count, milliseconds, percent
 from trackrecord.store.reader import Row
@@ -40,7 +40,7 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     drawn = [
         (
             str(row["id"])[:length],
-            line(str(row["agent_name"]), 60),
+            line(f"{'↳ ' if row['parent_run_id'] else ''}{row['agent_name']}", 60),
             line(str(row["engine"]), 20),
             run_state(look, str(row["status"]), row["error_code"]),
             count(row["tokens_used"]),
@@ -53,9 +53,10 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
 
 
 def runs_note(rows: Sequence[Row]) -> str:
-    """Why a dash stands in the list; empty when there is none."""
+    """What signs in the list mean; empty when there are none."""
     is_unknown = any(row["tokens_used"] is None for row in rows)
-    return f"{UNKNOWN} under tokens: unknown, for no model call has reported any" if is_unknown else ""
+    unknown = f"{UNKNOWN} under tokens: unknown, for no model call has reported any" if is_unknown else ""
+    return joined((unknown, "↳ a child of another run" if any(row["parent_run_id"] for row in rows) else ""))
 
 
 def id_length(ids: Sequence[str]) -> int:
