@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from trackrecord.admission import Request
+from trackrecord.admission import Admitted, Request
 from trackrecord.canonical import Json, dumps
 from trackrecord.context.protocols import ChildEnd
 from trackrecord.context.questions import AgentRef
@@ -28,11 +28,14 @@ from trackrecord.errors import (
 from trackrecord.sealed import sealed
 from trackrecord.store.kept import output_of
 from trackrecord.store.protocol import ChildRun, Kin
+from trackrecord.workflow.effects import places
+from trackrecord.workflow.steps import SubWorkflowBody
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.context.live_run import LiveRun
-    from trackrecord.runner import Runner, Started
+    from trackrecord.runner import Runner
+    from trackrecord.started import Started
 
 MAX_DEPTH: Final = 16
 LOOK_S: Final = 0.1
@@ -200,6 +203,32 @@ class Children:
             raise LimitReached(
                 f"it would be nested deeper than {MAX_DEPTH}: {chain}", cure="Put what it does into the run itself."
             )
+
+
+def check_agents(runner: Runner, admitted: Admitted) -> None:
+    """The agents that a run's steps name must be there; those that theirs name are seen when they start.
+
+    Raises:
+        UnknownAgent, BadAgent: one is not, or cannot be used.
+    """
+    agent, request = admitted.agent, admitted.request
+    if agent.workflow is None or not runner.engines[admitted.engine].runs_workflow:
+        return
+    named = runner.step_agents.get(agent.version)
+    if named is None:
+        bodies = [step.body for _, step in places(agent.workflow.steps, "")]
+        named = tuple(
+            AgentRef(name=body.agent, version=body.version)
+            for body in bodies
+            if isinstance(body, SubWorkflowBody) and body.agent is not None
+        )
+        runner.step_agents[agent.version] = named
+    for one in named:
+        try:
+            runner.find_agent(request.tenant_id, one, agent)
+        except UnknownAgent:
+            refused(runner, request.tenant_id, request.user_id, ("agent", agent.id), one)
+            raise
 
 
 async def end(runner: Runner, tenant_id: str, parent_id: str, child: ChildRun, code: Literal["user", "signal"]) -> None:

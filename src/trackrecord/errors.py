@@ -265,9 +265,9 @@ class StepFailed(RunError):
 
 
 class ChildFailed(RunError):
-    """A child run ended badly, or could not be started; `code` is the child's own error code when it failed."""
+    """A child run ended badly, or could not be started; `code` is the child's own error code, or `step_failed`."""
 
-    code = "step_failed"
+    code = "child_failed"
 
 
 class InvalidOutput(RunError):

@@ -125,11 +125,7 @@ class Trackrecord:
             self._store = self._open_store(self._path)
             try:
                 self._runner = self._made_runner(self._store)
-            except BaseException:
-                await self.close()
-                raise
-            self._sweep = Sweep(self._runner, resumes=self._resumes)
-            try:
+                self._sweep = Sweep(self._runner, resumes=self._resumes)
                 await self._sweep.start()
             except BaseException:
                 await self.close()

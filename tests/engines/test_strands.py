@@ -93,7 +93,7 @@ class Elsewhere:
 
 
 async def test_a_task_that_is_no_strand_parks_nothing(tmp_path: Path) -> None:
-    """Of an engine that knows nothing of strands only its own task can rest: others' waits leave the run where it is."""
+    """Of an engine that knows no strands only its own task can rest: what others wait for leaves it where it is."""
     async with kit.opened(tmp_path / "runs.db", say("unused"), engines=[Elsewhere()]) as tr:
         run = await tr.run(kit.agent(), {}, engine="elsewhere")
     assert ("completed", "done") == (run.status, run.output)

@@ -382,7 +382,7 @@ class RunContext:
         """
         path, children = self.path(f"{relative}/child"), self._around.children
         if children is None:
-            raise ChildFailed("no other agent can be run from here", path=path)
+            raise ChildFailed("no other agent can be run from here", code="step_failed", path=path)
         effect = new_effect(
             path=path,
             kind="child",

@@ -32,6 +32,7 @@ from trackrecord.workflow.steps import (
 )
 
 Values = Mapping[str, Json]
+VERSION: Final = re.compile(r"[0-9a-f]{4,64}")
 BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -39,7 +40,7 @@ def conditional(values: Values, site: Site) -> ConditionalBody | None:
     """The body of a conditional step."""
     condition = site.condition(values["condition"], "condition")
     then, otherwise = (_arm(values[name], name, site) for name in ("then", "else"))
-    if values["then"] == [] and values["else"] == []:
+    if values["then"] == [] and values["else"] == [] and not site.is_wrong("then", "else"):
         site.add("", "a conditional needs steps in 'then' or 'else'")
     return None if condition is None else ConditionalBody(condition=condition, then=then, otherwise=otherwise)
 
@@ -178,11 +179,15 @@ def map_(values: Values, site: Site) -> MapBody | None:
 def sub_workflow(values: Values, site: Site) -> SubWorkflowBody | None:
     """The body of a sub_workflow step."""
     agent, given = values["agent"], values["steps"]
-    if (agent is None) == (given is None):
+    if (agent is None) == (given is None) and not site.is_wrong("agent", "steps"):
         said = "both 'agent' and 'steps'" if agent is not None else "neither 'agent' nor 'steps'"
         site.add("", f"a sub_workflow has {said}", "Give exactly one: the name of an agent, or steps of its own.")
-    if values["version"] is not None and agent is None:
+    version = values["version"]
+    if version is not None and agent is None:
         site.add("version", "only an agent has a version", "Remove it, or name the agent.")
+    elif isinstance(version, str) and VERSION.fullmatch(version) is None:
+        cure = "Write 4 or more of its 64 hexadecimal digits, or leave it out for the current one."
+        site.add("version", f"{describe(version)} is not how a version begins", cure)
     inputs = site.template(values["inputs"], "inputs")
     steps = None if given is None else _closed(site, values).steps(given, "steps")
     outputs = _outputs(values, site)
@@ -192,7 +197,7 @@ def sub_workflow(values: Values, site: Site) -> SubWorkflowBody | None:
         inputs=inputs,
         steps=steps,
         agent=cast("str | None", agent),
-        version=cast("str | None", values["version"]),
+        version=cast("str | None", version),
         outputs=outputs,
     )
 
