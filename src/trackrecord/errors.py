@@ -21,7 +21,6 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ ModelFailed                a model call failed for good
     │  ├─ ToolFailed                 a tool call failed and nothing tolerated it
     │  ├─ StepFailed                 a step's own cause: reference, expression, transform, timeout
-    │  ├─ ChildFailed                a child run ended badly, or could not be started
     │  ├─ InvalidOutput              the answer does not fit the agent's output schema
     │  ├─ LoopDetected               the same call gave the same result too often
     │  ├─ LimitReached               a count or size limit of the run was reached
@@ -262,12 +261,6 @@ class StepFailed(RunError):
     """A step's own cause: a reference, an expression, a transform, a validation, its timeout."""
 
     code = "step_failed"
-
-
-class ChildFailed(RunError):
-    """A child run ended badly, or could not be started; `code` is the child's own error code, or `step_failed`."""
-
-    code = "child_failed"
 
 
 class InvalidOutput(RunError):

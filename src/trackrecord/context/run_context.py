@@ -40,9 +40,9 @@ from trackrecord.context.timeout import timing_out
 from trackrecord.context.waits import asking, sleeping
 from trackrecord.errors import (
     BadInput,
-    ChildFailed,
     Conflict,
     ModelFailed,
+    StepFailed,
     StoreError,
     ToolFailed,
     TrackrecordError,
@@ -377,12 +377,12 @@ class RunContext:
         A resumed run finds the child it has; one that is cancelled, or out of time, ends it first.
 
         Raises:
-            ChildFailed: it ended badly or could not be started; `code` is its own error code when it failed.
+            StepFailed: it ended badly or could not be started; `code` is its own error code when it failed.
             LimitReached, Cancelled: the run may not go on.
         """
         path, children = self.path(f"{relative}/child"), self._around.children
         if children is None:
-            raise ChildFailed("no other agent can be run from here", code="step_failed", path=path)
+            raise StepFailed("no other agent can be run from here", path=path)
         effect = new_effect(
             path=path,
             kind="child",
@@ -394,7 +394,7 @@ class RunContext:
         try:
             return (await self._perform(effect)).value
         except EffectFailed as failure:
-            raise ChildFailed(failure.message, code=failure.code, path=path) from None
+            raise StepFailed(failure.message, code=failure.code, path=path) from None
 
     def _watched(self, models: Sequence[Model]) -> Watched | None:
         """What tells how far a call of these models has come; None when none of them does."""
