@@ -441,7 +441,7 @@ class Runner:
             withheld=self.registry.withheld,
         )
 
-    def _origin(self, admitted: Admitted, run_id: str, parent: Parent | None) -> Origin:
+    def _origin(self, admitted: Admitted, run_id: str, parent: Parent | None = None) -> Origin:
         request, agent, engine = admitted.request, admitted.agent, self.engines[admitted.engine]
         return Origin(
             tenant_id=request.tenant_id,
