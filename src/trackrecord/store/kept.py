@@ -1,7 +1,8 @@
 """What is kept of a run so that it can be resumed, and stands nowhere else: checkpoints that are no effects. Pure.
 
 `request` holds what the run was asked for beyond its agent's definition, and its inputs where the payload policy keeps
-them out of `run_payloads`; `epoch:<n>` the moment a later epoch began. Must never hold a known secret.
+them out of `run_payloads`; `epoch:<n>` the moment a later epoch began; `output` what a child run gave, for its parent.
+Must never hold a known secret.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from trackrecord.record.redact import Redactor
 
 REQUEST: Final = "request"
 EPOCH: Final = "epoch"
+OUTPUT: Final = "output"
 LACKING: Final = "is_lacking"  # a secret had to be left out
 
 
@@ -41,6 +43,16 @@ def request(asked: Mapping[str, Json], inputs_text: str | None, redactor: Redact
 def began(epoch: int, at: str) -> Checkpoint:
     """The moment an epoch after the first began: should it be killed, the gap before it is known all the same."""
     return _kept(f"epoch:{epoch}", EPOCH, epoch=epoch, subject=at)
+
+
+def output(text: str, redactor: Redactor) -> Checkpoint:
+    """What a child run gave, as canonical text: its parent goes on with it, whatever the payload policy keeps."""
+    return _kept(OUTPUT, OUTPUT, outcome=f'{{"value":{redactor.exact_json(text)}}}')
+
+
+def output_of(outcome: str) -> Json:
+    """What a child run gave, from the outcome of its checkpoint."""
+    return cast("dict[str, Json]", loads(outcome))["value"]
 
 
 def request_of(outcome: str | None) -> Mapping[str, Json]:
