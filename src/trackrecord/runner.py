@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal
 
+from trackrecord import failpoints
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean, loads
@@ -405,6 +406,7 @@ class Runner:
                 live.scope = Scope(timer=live.timeout, rested=live.rested)
                 enter(live.scope)
                 output = await engine.run(admitted.agent, admitted.inputs, RunContext(around))
+                failpoints.reach("engine.end")
         except Conflict:
             raise
         except BaseException as error:

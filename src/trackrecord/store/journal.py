@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from trackrecord import failpoints
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict
 from trackrecord.record.spans import Span
-from trackrecord.store import codec, failpoints, statements
+from trackrecord.store import codec, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable

@@ -13,14 +13,14 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from trackrecord import canonical, clock
+from trackrecord import canonical, clock, failpoints
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, failpoints, kept, postings, statements
+from trackrecord.store import codec, kept, postings, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
 from trackrecord.store.kept import began
