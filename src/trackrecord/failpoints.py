@@ -1,9 +1,9 @@
-"""Named places where a test makes the program raise, stall or die, for real. A no-op unless armed.
+"""Named places where a test makes the program raise, stall, stand still or die, for real. A no-op unless armed.
 
 Armed by tests in process, or for a child process by its environment:
 `TRACKRECORD_FAILPOINTS="finish.precommit=kill,accept.agents=raise"`. Places that many pass say where they are, so that
 one passage can be picked: `tool.after@s:each/i:2/s:pay/tool=kill`, with `#2` behind it of the second attempt only.
-Before a process is killed the place is written to the file named by `TRACKRECORD_FAILPOINTS_TOLD`, so that a test sees
+Before a process is killed or stopped the place is written to the file named by `TRACKRECORD_FAILPOINTS_TOLD`, so that a test sees
 where it died. Must never be armed by anything but a test.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, Literal, cast, get_args
 
-Action = Literal["raise", "kill", "sleep"]
+Action = Literal["raise", "kill", "stop", "sleep"]
 VARIABLE: Final = "TRACKRECORD_FAILPOINTS"
 TOLD: Final = "TRACKRECORD_FAILPOINTS_TOLD"
 
@@ -65,13 +65,17 @@ def arm_from_environment() -> None:
 
 
 def _act(name: str, action: Action) -> None:
-    if action == "kill":
-        _tell(name)
-        os.kill(os.getpid(), signal.SIGKILL)
-    if action == "sleep":
-        time.sleep(1)
-        return
-    raise FailpointError(name)
+    match action:
+        case "kill":
+            _tell(name)
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "stop":  # until somebody sends SIGCONT
+            _tell(name)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "sleep":
+            time.sleep(1)
+        case "raise":
+            raise FailpointError(name)
 
 
 def _tell(name: str) -> None:

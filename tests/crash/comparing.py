@@ -1,4 +1,4 @@
-"""What a run left, and how it differs from what an undisturbed run left. Times, interruptions and lost attempts do not."""
+"""What a run left, and how it differs from what an undisturbed run left, but for times, interruptions, lost attempts."""
 
 from __future__ import annotations
 

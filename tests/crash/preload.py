@@ -1,8 +1,28 @@
-"""What every killed process needs, imported once by the process that they are all forked from."""
+"""The process that every killed process is forked from has run the workflow once: what that loads lazily is loaded.
 
-from trackrecord.record.pricing import price_table
+Nothing of it is left behind: no thread, no socket, no file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import tempfile
+import threading
+from pathlib import Path
 
 from tests.crash import story
+from tests.crash.server import counting
 
-price_table()
-story.worker()
+
+async def _warm_up(folder: Path) -> None:
+    with counting() as server:
+        async with story.opened(folder, server.port) as tr:
+            await tr.run(story.worker(), {})
+            await story.carried(tr, server.port)
+
+
+if multiprocessing.parent_process() is None:  # imported by the one that forks, not by a fork of it
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_warm_up(Path(folder)))
+    assert threading.active_count() == 1, threading.enumerate()

@@ -64,8 +64,10 @@ class CountingServer:
             self._heard = {key for key in self._heard if path_of(key) != path}
 
     def answer(self, effect: str, key: str, pid: int, asked: dict[str, Any]) -> tuple[int, Any]:
-        """Status and body for a request; counts it."""
+        """Status and body for a request; counts it, unless it only asks what was done under a key."""
         with self._lock:
+            if effect == "look":
+                return 200, {"count": self.done["unsafe", key], "answer": self.answers.get(key)}
             self.sent[effect, key] += 1
             count = self.sent[effect, key]
             refuses = asked.get("refuse")

@@ -1,88 +1,18 @@
-"""SIGKILL exactly at every place of a run, and the record is that of a run nobody disturbed.
-
-The places come from what an undisturbed run has recorded and from the source, so that a new effect or statement is
-covered by itself. A process that was killed has said where, or the server has that it killed it: no test passes because
-nothing was killed.
-"""
+"""SIGKILL exactly at every place of a run, and the record is that of a run nobody disturbed."""
 
 from __future__ import annotations
 
-import multiprocessing
-import re
+import random
 import shutil
-import signal
-from collections import Counter
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.crash import story
-from tests.crash.comparing import Left, differences, left
-from tests.crash.server import CountingServer, counting, path_of
+from tests.crash.killing import Place, Stage, die, fresh, go_on, is_complete, places, staged, wrongs
+from tests.crash.server import CountingServer, counting
 
-from trackrecord.record.spans import EFFECT_KINDS
-from trackrecord.store.driver import driver
-from trackrecord.store.reader import SqliteReader
-from trackrecord.verify import verify
-
-ROOT = Path(__file__).parents[2]
 SHARES = 4
-EXPIRED = """
-UPDATE agent_executions SET created_at = '2000-01-01T00:00:00.000000Z',
-    lease_until = CASE WHEN status = 'running' THEN '2000-01-01T00:00:00.000000Z' ELSE lease_until END
-WHERE completed_at IS NULL
-"""
-_forked = multiprocessing.get_context("forkserver")
-_forked.set_forkserver_preload(["tests.crash.preload"])
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a process is to be killed.
-
-    Attributes:
-        name: of the failpoint; None when the server does it.
-        when: from when on it is armed.
-        effect: path and attempt of the effect; None of transactions.
-    """
-
-    name: str | None
-    when: str = "start"
-    effect: tuple[str, int] | None = None
-
-    def __str__(self) -> str:
-        return self.name or "sent@{}#{}".format(*(self.effect or ()))
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What all kills share.
-
-    Attributes:
-        server: what the tools and the model ask.
-        blank: a database without runs.
-        expected: what the undisturbed run left.
-        asked: what the server had counted then, by class and path.
-    """
-
-    server: CountingServer
-    blank: Path
-    expected: Left
-    asked: Mapping[tuple[str, str], int]
-
-
-async def staged(server: CountingServer, tmp_path: Path) -> Stage:
-    """The undisturbed run."""
-    blank = tmp_path / "blank"
-    blank.mkdir()
-    async with story.opened(blank, server.port) as tr:
-        await tr.grant_credits(1_000_000)
-    folder = fresh(tmp_path, "undisturbed", blank)
-    async with story.opened(folder, server.port) as tr:
-        run = await tr.run(story.worker(), {})
-        await story.carried(tr, run.id, server)
-    return Stage(server, blank, left(folder / "runs.db"), by_path(server.sent))
+A_CALL = ("s:each/i:1/s:pay/tool", 1)  # an unsafe one
 
 
 @pytest.fixture(scope="module")
@@ -91,136 +21,78 @@ def server() -> Generator[CountingServer]:
         yield one
 
 
-def fresh(tmp_path: Path, name: str, blank: Path) -> Path:
-    folder = tmp_path / name
-    folder.mkdir()
-    shutil.copy(blank / "runs.db", folder / "runs.db")
-    return folder
+@pytest.fixture
+async def stage(server: CountingServer, tmp_path: Path) -> Stage:
+    server.reset()
+    return await staged(server, tmp_path)
 
 
-def by_path(counted: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    return {(effect, path_of(key)): count for (effect, key), count in counted.items()}
-
-
-def places(expected: Left) -> list[Place]:
-    """Every effect of the run at every point around it, and every statement that the source names."""
-    around = [
-        Place(None if point == "sent" else f"{span.kind}.{point}@{span.path}#{span.attempt}", "start", where)
-        for span in expected.spans
-        if span.kind in EFFECT_KINDS
-        for where in [(span.path, span.attempt)]
-        for point in ("marker", "before", "sent", "after", "done")
-        if point != "sent" or span.kind in ("model", "tool")
-    ]
-    return [*around, *statements()]
-
-
-def statements() -> list[Place]:
-    source = "\n".join(file.read_text() for file in (ROOT / "src").rglob("*.py"))
-    named = sorted(set(re.findall(r'failpoints\.reach\("([a-z_.]+)"\)', source)))
-    late = {"park": "start", "begin": "approval", "engine": "start", "finish": "start"}
-    found = [Place(name, late[name.partition(".")[0]]) for name in named if name.partition(".")[0] in late]
-    ends = ("precommit", "postcommit")
-    found += [Place(f"{unit}.{end}", when) for unit, when in late.items() if unit != "engine" for end in ends]
-    found += [Place(f"approval.ask{end}") for end in ("", ".precommit", ".postcommit")]
-    found += [Place(f"approval.decide{end}", "approval") for end in ("", ".precommit", ".postcommit")]
-    return [*found, Place("accept.precommit"), Place("accept.postcommit"), Place("begin.postcommit")]
-
-
-def die(stage: Stage, folder: Path, place: Place, durability: str = "sync") -> None:
-    """Run, or go on with the run that is there, in a process that is killed at the place and nowhere else."""
-    server = stage.server
-    server.fatal = place.effect if place.name is None else None
-    points = {} if place.name is None else {place.when: place.name}
-    child = _forked.Process(target=story.child, args=(str(folder), server.port, durability, points))
-    child.start()
-    child.join(30)
-    if child.is_alive():
-        child.kill()
-        child.join()
-        raise AssertionError(f"{place}: the process neither died nor ended")
-    told = folder / story.TOLD
-    died_at = told.read_text().splitlines() if told.exists() else []
-    assert (-signal.SIGKILL, str(place)) == (
-        child.exitcode,
-        "sent@{}#{}".format(*server.killed[-1]) if place.name is None and server.killed else "".join(died_at[-1:]),
-    ), f"{place}: it did not die there"
-    server.fatal = None
-    let_go(stage, folder)
-
-
-def let_go(stage: Stage, folder: Path) -> None:
-    """Let the lease be over; what the server refused and nobody has recorded, it refuses again."""
-    connection = driver.connect(str(folder / "runs.db"))
-    connection.execute(EXPIRED)
-    connection.commit()
-    failed = {path for (path,) in connection.execute("SELECT path FROM run_spans WHERE status = 'failed'")}
-    connection.close()
-    for path in {path for (_, path) in by_path(stage.server.sent)} - failed:
-        stage.server.unheard(path)
-
-
-async def go_on(stage: Stage, folder: Path, durability: str = "sync") -> Left:
-    """What is left once the next process has gone on with it."""
-    async with story.opened(folder, stage.server.port, durability) as tr:
-        run_id = story.run_of(folder)
-        if run_id is None:  # it was never accepted: whoever asked for it asks again
-            run_id = (await tr.run(story.worker(), {})).id
-        await story.carried(tr, run_id, stage.server)
-    return left(folder / "runs.db")
-
-
-def wrongs(stage: Stage, found: Left, folder: Path) -> list[str]:
-    """What is wrong with a record, or with what the server was asked for it; in words."""
-    wrong = differences(stage.expected, found)
-    with SqliteReader(folder / "runs.db") as reader:
-        wrong += [f"verify: {finding}" for check in verify(reader).checks for finding in check.findings]
-    run_ids = {key.partition(":")[0] for effect, key in stage.server.sent if effect != "model"}
-    if run_ids != {found.execution["id"]}:
-        wrong.append(f"keys of other runs: {run_ids}")
-    return wrong + overdone(stage, found)
-
-
-def overdone(stage: Stage, found: Left) -> list[str]:
-    """What the server was asked too often, or never: an unsafe call twice, a keyed one that had not been lost."""
-    sent, done = by_path(stage.server.sent), by_path(stage.server.done)
-    wrong: list[str] = []
-    for effect, path in sorted({*sent, *stage.asked}):
-        count, asked = sent.get((effect, path), 0), stage.asked.get((effect, path), 0)
-        most = asked + (found.execution["epoch"] if effect == "read" else found.lost[path])
-        if not asked <= count <= most:
-            wrong.append(f"{effect} {path} was asked {count} times, and {asked} to {most} would be right")
-        if effect == "unsafe" and done.get((effect, path), 0) > 1:
-            wrong.append(f"unsafe {path} was done {done[effect, path]} times")
-    return wrong
-
-
-def is_complete(found: Left) -> bool:
-    """Whether the record says that its usage is complete just when no model attempt was lost."""
-    return bool(found.execution["usage_complete"]) == (found.lost_model_calls == 0)
+async def tried(stage: Stage, tmp_path: Path, *killed_at: Place, durability: str = "sync") -> list[str]:
+    """What is wrong with a run whose processes were killed at these places, one after the other; in words."""
+    stage.server.reset()
+    folder = fresh(tmp_path, "killed", stage.blank)
+    try:
+        for place in killed_at:
+            die(stage, folder, place, durability)
+        found = await go_on(stage, folder, durability)
+        wrong = wrongs(stage, found, folder, durability)
+        if durability == "async" and found.execution["epoch"] > 1:
+            is_honest = not found.execution["usage_complete"] or found.execution["interruptions_count"] == 0
+        else:
+            is_honest = is_complete(found)
+        wrong += [] if is_honest else [f"usage_complete is {found.execution['usage_complete']}"]
+    except (AssertionError, TimeoutError) as error:
+        wrong = [f"{type(error).__name__} {error}"]
+    finally:
+        shutil.rmtree(folder)
+    return [f"{', then '.join(map(str, killed_at))}: {one}" for one in wrong]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-async def test_killed_anywhere_it_ends_as_undisturbed(tmp_path: Path, server: CountingServer, share: int) -> None:
+async def test_killed_anywhere_it_ends_as_undisturbed(tmp_path: Path, stage: Stage, share: int) -> None:
     """At every effect and every statement: it died there, went on in another process, and there are 0 differences."""
-    server.reset()
-    stage = await staged(server, tmp_path)
     everywhere = places(stage.expected)
     assert {"model", "tool", "recall", "remember", "wait"} <= {span.kind for span in stage.expected.spans}
     assert len(everywhere) > 150
-    wrong: list[str] = []
-    for number, place in enumerate(everywhere[share::SHARES]):
-        server.reset()
-        folder = fresh(tmp_path, str(number), stage.blank)
-        try:
-            die(stage, folder, place)
-            found = await go_on(stage, folder)
-        except (AssertionError, TimeoutError) as error:
-            wrong.append(f"{place}: {type(error).__name__} {error}")
-            continue
-        said = wrongs(stage, found, folder)
-        if not is_complete(found):
-            said.append(f"usage_complete is {found.execution['usage_complete']}")
-        wrong += [f"{place}: {one}" for one in said]
-        shutil.rmtree(folder)
+    wrong = [one for place in everywhere[share::SHARES] for one in await tried(stage, tmp_path, place)]
     assert [] == wrong, "\n".join(wrong)
+
+
+async def test_killed_twice(tmp_path: Path, stage: Stage) -> None:
+    """A process that goes on with a run may be killed as well, wherever that is."""
+    chance = random.Random(4)
+    order = sorted(places(stage.expected), key=lambda place: _place_in_time(stage, place))
+    pairs = [sorted(chance.sample(range(len(order)), 2)) for _ in range(60)]
+    apart = [(order[one], order[two]) for one, two in pairs if _are_apart(stage, order[one], order[two])][:10]
+    assert len(apart) == 10
+    wrong = [one for pair in apart for one in await tried(stage, tmp_path, *pair)]
+    assert [] == wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("end", ["", ".precommit", ".postcommit"])
+async def test_killed_while_a_person_settles(tmp_path: Path, stage: Stage, end: str) -> None:
+    """What a person says of an unknown outcome counts once its transaction is committed, and once."""
+    settling = Place(f"approval.settle{end}", "outcome")
+    wrong = await tried(stage, tmp_path, Place(None, "start", A_CALL), settling)
+    assert [] == wrong, "\n".join(wrong)
+
+
+async def test_killed_under_async(tmp_path: Path, stage: Stage) -> None:
+    """Nothing counts twice and no unsafe call is made twice; what is not known is said to be not known."""
+    sample = places(stage.expected)[::9]
+    wrong = [one for place in sample for one in await tried(stage, tmp_path, place, durability="async")]
+    assert [] == wrong, "\n".join(wrong)
+
+
+def _place_in_time(stage: Stage, place: Place) -> tuple[int, int]:
+    """When the undisturbed run came by; of statements those of the finish come last."""
+    if place.effect is None:
+        return (9, 0) if place.name and place.name.startswith(("finish", "engine")) else (0, 0)
+    return next((s.epoch, s.start_us) for s in stage.expected.spans if (s.path, s.attempt) == place.effect)
+
+
+def _are_apart(stage: Stage, one: Place, two: Place) -> bool:
+    """Whether the second is another effect than the first, and is certainly met after it by who goes on."""
+    if one.effect is None or two.effect is None or two.effect[1] > 1:
+        return False
+    return _place_in_time(stage, one)[0] < _place_in_time(stage, two)[0]
