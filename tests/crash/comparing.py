@@ -1,4 +1,4 @@
-"""What a run left, and how it differs from what an undisturbed run left, but for times, interruptions, lost attempts."""
+"""What a run left, and how it differs from what an undisturbed one left, but for times, interruptions and losses."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class CountingServer:
         sent: requests by (class of effect, key); a model's key is its path.
         done: those it has carried out; the rest it refused with 503.
         answers: what it gave, by key.
-        fatal: (key's path, which request of that key): whoever sends it is killed before it is answered.
+        fatal: (key's path, which request of that key): whoever sends it gets `signal` before it is answered.
         killed: of whom that has come true.
     """
 
@@ -29,6 +29,7 @@ class CountingServer:
         self.done: Counter[tuple[str, str]] = Counter()
         self.answers: dict[str, Any] = {}
         self.fatal: tuple[str, int] | None = None
+        self.signal = signal.SIGKILL
         self.killed: list[tuple[str, int]] = []
         self._heard: set[str] = set()
         self._lock = threading.Lock()
@@ -56,7 +57,7 @@ class CountingServer:
             self.answers.clear()
             self._heard.clear()
             self.killed.clear()
-            self.fatal = None
+            self.fatal, self.signal = None, signal.SIGKILL
 
     def unheard(self, path: str) -> None:
         """Refuse the next call there once more: nobody has heard that it was refused."""
@@ -79,7 +80,7 @@ class CountingServer:
                 self.answers[key] = {"word": asked.get("word"), "kind": "big", "rows": [1, 2]}
             if self.fatal == (path_of(key), count):
                 self.killed.append(self.fatal)
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, self.signal)
             return (503, {"error": "busy"}) if is_refused else (200, self.answers[key])
 
 

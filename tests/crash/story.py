@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from trackrecord import Agent, Trackrecord, failpoints
 from trackrecord.config import read_settings
 from trackrecord.errors import Conflict
+from trackrecord.failpoints import Action
 from trackrecord.models.messages import ModelCallFailed, ModelReply, ModelRequest
 from trackrecord.models.scripted import ScriptedModel
-from trackrecord.plugins.protocol import Action, Invocation, Result, ToolCallFailed
+from trackrecord.plugins import protocol
+from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed
 from trackrecord.record.usage import Usage
 from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.driver import driver
@@ -27,6 +29,7 @@ from trackrecord.store.driver import driver
 MODEL = "test:counted"
 PLUGIN = "till"
 UNENDED = "SELECT 1 FROM agent_executions WHERE completed_at IS NULL"
+LOST = 3  # what a process ends with whose run another has
 TOLD = "told"  # file in which a killed process has said where it died
 _PATIENT = {"max_attempts": 3, "initial_ms": 1, "jitter": False}
 
@@ -120,8 +123,8 @@ class CountedTools:
             "properties": {"word": {"type": "string"}, "refuse": {"type": "string"}},
         }
         self._port = port
-        self.actions: dict[str, Action] = {
-            effect: Action(name=effect, description=f"Does it {effect}.", parameters=parameters, effect=effect)
+        self.actions: dict[str, protocol.Action] = {
+            effect: protocol.Action(name=effect, description=f"Does it {effect}.", parameters=parameters, effect=effect)
             for effect in ("read", "keyed", "unsafe")
         }
 
@@ -174,29 +177,33 @@ def opened(folder: Path, port: int, durability: str = "sync") -> Trackrecord:
     )
 
 
-def child(folder: str, port: int, durability: str, points: Mapping[str, str]) -> None:
+def child(folder: str, port: int, durability: str, points: Mapping[str, str], action: Action = "kill") -> None:
     """Run the workflow to its end, or go on with the run that is there, as a process of its own.
 
-    `points` are places to be killed at by when they are armed: at once, once a run waits, or once an outcome is asked.
+    `points` are places to be killed or stopped at by when they are armed: at once, once a run waits, or once it is
+    asked what became of a call. Ends with LOST when another process has the run.
     """
     os.environ[failpoints.TOLD] = str(Path(folder) / TOLD)
-    asyncio.run(_child(Path(folder), port, durability, points))
+    try:
+        asyncio.run(_child(Path(folder), port, durability, lambda when: _arm(points, when, action)))
+    except Conflict:
+        sys.exit(LOST)
 
 
-async def _child(folder: Path, port: int, durability: str, points: Mapping[str, str]) -> None:
+async def _child(folder: Path, port: int, durability: str, arm: Callable[[str], None]) -> None:
     async with opened(folder, port, durability) as tr:
-        _arm(points, "start")
+        arm("start")
         if run_of(folder) is None:
             await tr.run(worker(), {})
-        await carried(tr, port, points)
+        await carried(tr, port, arm)
 
 
-def _arm(points: Mapping[str, str], when: str) -> None:
+def _arm(points: Mapping[str, str], when: str, action: Action) -> None:
     if when in points:
-        failpoints.points[points[when]] = "kill"
+        failpoints.points[points[when]] = action
 
 
-async def carried(tr: Trackrecord, port: int, points: Mapping[str, str] = MappingProxyType({})) -> None:
+async def carried(tr: Trackrecord, port: int, arm: Callable[[str], None] = lambda _: None) -> None:
     """Answer what runs ask until all have ended and none is carried here any more.
 
     An unsafe call was done when the server has done it, and gave what the server gave; else it is called again.
@@ -207,19 +214,19 @@ async def carried(tr: Trackrecord, port: int, points: Mapping[str, str] = Mappin
             while tr._opened().live or connection.execute(UNENDED).fetchone() is not None:
                 for asked in await tr.approvals():
                     with suppress(Conflict):  # it is on its way to waiting, or back from it
-                        await _answer(tr, asked, port, points)
+                        await _answer(tr, asked, port, arm)
                 await asyncio.sleep(0.003)
     finally:
         connection.close()
 
 
-async def _answer(tr: Trackrecord, asked: StoredQuestion, port: int, points: Mapping[str, str]) -> None:
+async def _answer(tr: Trackrecord, asked: StoredQuestion, port: int, arm: Callable[[str], None]) -> None:
     if asked.kind == "approval":
-        _arm(points, "approval")
+        arm("approval")
         await tr.approve(asked.run_id, asked.path, by="ann")
         return
     _, known = await post(port, "look", f"{asked.run_id}:{asked.place}", {})
-    _arm(points, "outcome")
+    arm("outcome")
     if known["count"]:
         await tr.settle(asked.run_id, asked.place, "done", known["answer"])
     else:
