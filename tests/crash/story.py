@@ -92,6 +92,7 @@ SCRIPT: dict[str, Any] = {
             _call("unsafe", word="w3"), _call("memory__remember", kind="fact", text="Ann likes tea."),
         ]),
         _reply("s:work/turn:3/model", 500, text="worked"),
+        _reply("s:each/i:*/s:say/model", 50, text="said"),  # of the busy agent
     ],
 }  # fmt: skip
 REFUSED_ONCE = frozenset({"s:ask/model", "s:work/turn:2/model"})

@@ -21,15 +21,16 @@ from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
 
 OF_THE_RECORD = ("agent_executions", "agent_logs", "run_spans", "run_checkpoints", "run_payloads", "run_memories",
-                 "user_memories", "approvals", "credit_accounts", "credit_entries")  # fmt: skip
-AND_ITS_SUMS = ("agent_stats", "agent_intensity_metrics", "run_adjustments", "audit_events")
+                 "user_memories", "approvals")  # fmt: skip
+AND_ITS_SUMS = ("agent_stats", "agent_intensity_metrics", "run_adjustments", "audit_events", "credit_accounts",
+                "credit_entries")  # fmt: skip
 MODEL = ("s:work/turn:3/model", 1)
 PLACES = [  # all with nothing on its way to the disk: who stands still in a transaction holds everybody up
     Place("tool.before@s:sort/case:1/s:heavy/tool#1", "start", ("s:sort/case:1/s:heavy/tool", 1)),
     Place(None, "start", ("s:sub/s:deep/tool", 1)),
     Place("tool.after@s:each/i:1/s:pay/tool#1", "start", ("s:each/i:1/s:pay/tool", 1)),
     Place(None, "start", MODEL),
-    Place("recall.after@recall#1", "start", ("recall", 1)),
+    Place("tool.done@s:look/tool#1", "start", ("s:look/tool", 1)),
     Place("wait.done@s:rest/wait#1", "start", ("s:rest/wait", 1)),  # its next write is the finish
 ]
 
