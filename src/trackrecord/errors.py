@@ -8,6 +8,7 @@ Owns the tree below and nothing else; it imports no other room.
     │  ├─ BadAgent                   an agent file cannot be used; carries every problem found
     │  ├─ BadSettings                a setting, or a file it names, cannot be used
     │  ├─ UnknownAgent               no such agent
+    │  ├─ CannotResume               what a run needs of its first epoch is not there any more
     │  └─ UnknownRun                 no such run
     ├─ Refused                       policy said no; nothing was spent
     │  ├─ AgentNotActive             the agent is a draft or archived
@@ -309,7 +310,7 @@ class Cancelled(RunError):
 class OutcomeUnknown(RunError):
     """An unsafe call was interrupted, and nobody said in time what became of it."""
 
-    code = "worker_lost"
+    code = "unknown_outcome"
     status = "interrupted_unknown_outcome"
     is_tolerable = False
 

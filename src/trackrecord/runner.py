@@ -448,6 +448,8 @@ class Runner:
             origin = replace(left.origin, now=begun.now)
             lost = lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at or begun.began_at)
             last = (*lost, _epoch_span(begun, 0))
+            if self.durability == "async" and lost_count((*begun.spans, *lost)):
+                ending = replace(ending, is_lossy=True)
             record = close(origin, ending, fold((*begun.spans, *last)), begun.epoch)
             has_pattern = _has_pattern(begun.spans)
             run = finished(record, agent_of(left), begun, last, self.redactor, has_pattern=has_pattern)

@@ -21,7 +21,7 @@ from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import Watcher
 from trackrecord.context.protocols import Engine
-from trackrecord.dispatch.in_process import Sweep
+from trackrecord.dispatch.in_process import MOST_AT_ONCE, Sweep
 from trackrecord.engines.agentkit import AgentKit
 from trackrecord.engines.orchestrator import Orchestrator
 from trackrecord.errors import BadInput
@@ -228,6 +228,15 @@ class Trackrecord:
                 has ended, or is carried by somebody.
         """
         return await self._opened().resume(LOCAL_TENANT, run_id, watcher=watcher)
+
+    async def left_behind(self) -> list[str]:
+        """Ids of the runs that nobody carries and that could go on; the oldest first, a hundred at most.
+
+        Raises:
+            StoreError: they could not be read.
+        """
+        found = await self._opened_store().expired(MOST_AT_ONCE)
+        return [one.run_id for one in found if one.run_id not in self._opened().live]
 
     async def cancel(self, run_id: str) -> str:
         """End a run that has not ended, whoever carries it; its state before.

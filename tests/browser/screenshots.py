@@ -33,6 +33,7 @@ from trackrecord.store.reader import RunFilter, SqliteReader
 
 SCHEMES: Final = ("light", "dark")
 WIDTHS: Final = (1280, 390)
+DRAWN: Final = ("triage", "storm", "night", "cancelled", "wrecked")
 SHOWN: Final = ("triage", "triage-workflow", "storm", "night", "cancelled", "wrecked", "wide", "killed")
 _INK: Final = [
     (40, 42, 46),
@@ -70,6 +71,11 @@ def main(folder: Path) -> int:
             file = work / f"{name}.html"
             typed(work, [*words, "--html", str(file)])
             photograph(started, folder, name, file)
+        drawings = {f"graph-{name}": made[name] for name in DRAWN} | {"graph-nested": str(AGENTS / "nested.yaml")}
+        for name, what in drawings.items():
+            file = work / f"{name}.svg"
+            typed(work, ["graph", what, "-o", str(file)])
+            photograph(started, folder, name, file)
         for name, (words, columns, colour) in _commands(made).items():
             frame(started, folder / f"terminal-{name}.png", typed(work, words, columns, has_colour=colour), columns)
         for number, lines in enumerate(live.frames):
@@ -88,6 +94,7 @@ def _commands(made: dict[str, str]) -> dict[str, tuple[Sequence[str], int, bool]
         "intensity": ("intensity", "storm-desk"),
         "parity-well": ("parity", made["triage"], made["triage-workflow"]),
         "parity-off": ("parity", made["storm"], made["night"]),
+        "graph": ("graph", made["wrecked"]),
         "verify": ("verify",),
         "rebuild": ("rebuild",),
         "secrets": ("secrets", "list"),
@@ -139,7 +146,10 @@ def photograph(started: Browser, folder: Path, name: str, file: Path) -> None:
     for scheme in SCHEMES:
         for columns in WIDTHS:
             page = started.new_page(viewport={"width": columns, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-            page.goto(file.as_uri())
+            if file.suffix == ".svg":  # on a page: Playwright cannot photograph one that stands alone
+                page.set_content(f"<!doctype html><body style='margin:0'>{file.read_text()}")
+            else:
+                page.goto(file.as_uri())
             page.screenshot(path=folder / f"{name}-{scheme}-{columns}.png", full_page=True)
             page.close()
 

@@ -14,9 +14,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.chromium import browser, chromium
-from tests.browser.gallery import make
+from tests.browser.gallery import AGENTS, make
 from tests.cli.hostile_pages import TEXTS, hostile_comparison, hostile_run
 
+from trackrecord import Agent
+from trackrecord.cli.graph.drawing import of_agent, of_run
+from trackrecord.cli.graph.reading import read_traced
+from trackrecord.cli.graph.svg import svg
 from trackrecord.cli.html.parity import parity_html
 from trackrecord.cli.html.record import record_html
 from trackrecord.cli.stored import StoredRun, read_run
@@ -25,6 +29,7 @@ from trackrecord.parity import compare_runs
 from trackrecord.store.reader import SqliteReader
 
 REQUIRED = "TRACKRECORD_BROWSER_REQUIRED"  # set by CI: a test that is not run is a failure there
+DRAWINGS = ("storm", "night", "wrecked", "nested")
 PAGES = ("storm", "night", "wrecked", "wide", "parity", "parities", "hostile")
 
 
@@ -56,6 +61,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     made = asyncio.run(make(folder, ("storm", "night", "wrecked", "wide")))
     with SqliteReader(folder / "runs.db") as reader:
         runs = {name: read_run(reader, run) for name, run in made.items()}
+        drawings = {name: of_run(read_traced(reader, run)) for name, run in made.items() if name in DRAWINGS}
         one, other = (compare_runs(reader, made["storm"], made[name]) for name in ("night", "wide"))
     texts = {name: record_html(run, now(), {"total_tokens": 5}) for name, run in runs.items()}
     texts["parity"] = parity_html((one,), now())
@@ -63,6 +69,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     texts["hostile"] = record_html(hostile_run(runs["storm"], "<b>" * 200 + "w" * 2_000), now())
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
+    drawings["nested"] = of_agent(Agent.load(AGENTS / "nested.yaml"))
+    for name, drawing in drawings.items():
+        (folder / f"{name}.svg").write_text(svg(drawing))
     with browser() as started:
         yield Room(folder, started, runs)
 
@@ -189,3 +198,44 @@ def test_light_and_dark_are_both_there(room: Room) -> None:
         page.close()
 
     assert ["rgb(255, 255, 255)", "rgb(20, 23, 27)"] == colours
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_stands_alone(name: str, room: Room) -> None:
+    """The file itself is the only request; nothing is on the console, and it follows the person's own setting."""
+    colours: list[str] = []
+    asked: list[str] = []
+    said: list[str] = []
+    for scheme in ("light", "dark"):
+        page = room.browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((room.folder / f"{name}.svg").as_uri())
+        colours.append(page.evaluate("getComputedStyle(document.querySelector('.paper')).fill"))
+        page.close()
+
+    assert [(room.folder / f"{name}.svg").as_uri()] * 2 == asked
+    assert ([], ["rgb(255, 255, 255)", "rgb(20, 23, 27)"]) == (said, colours)
+
+
+_OVERFLOWING = """
+[...document.querySelectorAll('g > text')].filter(text => {
+  const shape = text.parentNode.querySelector(':scope > .shape, :scope > .lane, :scope > .grid');
+  if (!shape) return false;
+  const [inner, outer] = [text.getBBox(), shape.getBBox()];
+  return inner.x < outer.x || inner.x + inner.width > outer.x + outer.width
+    || inner.y < outer.y || inner.y + inner.height > outer.y + outer.height;
+}).map(text => text.textContent)
+"""
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_every_text_of_a_drawing_fits_its_box(name: str, room: Room) -> None:
+    """The estimate of how wide letters are holds with the fonts of this machine."""
+    page = room.browser.new_page()
+    page.goto((room.folder / f"{name}.svg").as_uri())
+    count, over = page.evaluate("document.querySelectorAll('g > text').length"), page.evaluate(_OVERFLOWING)
+    page.close()
+
+    assert count > 3
+    assert [] == over

@@ -1,4 +1,4 @@
-"""The sweep: runs nobody carries any more end once, with what was stored of them; others are left alone."""
+"""The sweep: runs nobody carries any more go on once, or end with what was stored of them; others are left alone."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from trackrecord.store.filing import accepted
 from trackrecord.store.protocol import ExpiredRun, FinishedRun
 from trackrecord.store.reader import SqliteReader
 from trackrecord.store.sqlite_store import SqliteStore
+from trackrecord.tenancy import LOCAL_TENANT
 from trackrecord.verify import verify
 
 WAITS = (ask("add", a=1, b=2), ask("wait", seconds=60))
@@ -44,7 +45,12 @@ def runner_of(tr: Trackrecord) -> Runner:
 
 
 def opened(path: Path, effect: EffectClass = "read") -> Trackrecord:
-    return kit.opened(path, *WAITS, plugins=[kit.tools(effect)])
+    return kit.opened(path, *WAITS, plugins=[kit.tools(effect)], resumes=False)
+
+
+def taker(path: Path, effect: EffectClass = "read", *, resumes: bool = False) -> Trackrecord:
+    """Another process, whose tools take no time."""
+    return kit.opened(path, *WAITS, say("fine"), plugins=[kit.tools(effect, haste=1e6)], resumes=resumes)
 
 
 async def under_way(tr: Trackrecord, agent: Agent | None = None) -> Started:
@@ -75,7 +81,7 @@ async def queued(tr: Trackrecord, path: Path, *, age_s: float = 0, **more: Any) 
     admitted = decide(Request(agent=kit.agent(), inputs={}), runner._standing(kit.agent()))
     origin = runner._origin(admitted, run_id)
     assert tr._store is not None
-    await tr._store.accept(accepted(origin, admitted.agent, admitted.inputs_text, runner.redactor))
+    await tr._store.accept(accepted(origin, admitted.agent, admitted.inputs_text, runner.redactor, asked={}))
     connection = stored.look(path)
     for column, value in {"created_at": stamp(now() - timedelta(seconds=age_s)), **more}.items():
         connection.execute(f"UPDATE agent_executions SET {column} = ? WHERE id = ?", (value, run_id))
@@ -105,15 +111,14 @@ async def drop(*started: Started) -> None:
 
 
 @pytest.mark.parametrize(("effect", "status"), [("read", None), ("keyed", "interrupted"), ("unsafe", "unknown")])
-async def test_a_run_left_behind_ends_once_with_what_was_stored(
+async def test_a_run_that_cannot_go_on_ends_once_with_what_was_stored(
     tmp_path: Path, effect: EffectClass, status: str | None
 ) -> None:
     """One abandoned record with what was stored by then; what was in flight is unknown; a second sweep finds none."""
     path = tmp_path / "runs.db"
     async with opened(path, effect) as tr:
         lost = await left_behind(tr, path)
-        sweep = Sweep(runner_of(tr))
-        assert [1, 0] == [await sweep.once(), await sweep.once()]
+        assert [True, False] == [await runner_of(tr).abandon(LOCAL_TENANT, lost.run_id) for _ in range(2)]
         await drop(lost)
     found = kit.tables(path, lost.run_id)
     assert ("abandoned", "worker_lost", 2, 0, 2 * (IN + OUT), 2, 2 if status else 1) == tuple(
@@ -147,7 +152,8 @@ async def test_a_run_left_behind_leaves_a_summary(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     async with opened(path) as tr:
         lost = [await left_behind(tr, path, agent) for agent in (kit.agent(), kit.agent(name="b", memory=False))]
-        assert 2 == await Sweep(runner_of(tr)).once()
+        for one in lost:
+            assert await runner_of(tr).abandon(LOCAL_TENANT, one.run_id)
         await drop(*lost)
     with SqliteReader(path) as reader:
         [memory] = reader.rows("SELECT run_id, importance, text FROM run_memories")
@@ -162,7 +168,7 @@ async def test_a_run_that_is_carried_is_left_alone(tmp_path: Path) -> None:
         started = await tr.start(kit.agent(), {})
         await asyncio.sleep(0.05)
         assert 0 == await Sweep(runner_of(tr)).once()
-        async with opened(path) as other:
+        async with taker(path) as other:
             assert 0 == await Sweep(runner_of(other)).once()
         run = await started.task
     assert ("completed", 1) == (run.status, execution(path, run.id)["epoch"])
@@ -178,33 +184,51 @@ async def test_a_run_that_is_carried_is_left_alone(tmp_path: Path) -> None:
     ],
     ids=["new", "young", "old", "scheduled"],
 )
-async def test_a_run_nobody_began_is_ended_after_a_while(
+async def test_a_run_nobody_began_is_begun_after_a_while(
     tmp_path: Path, age_s: float, more: dict[str, Any], ended: int
 ) -> None:
-    """Who accepted it died before it began: it ends as abandoned, with nothing used; others are given their time."""
+    """Who accepted it died before it began: whoever sweeps begins it; others are given their time."""
     path = tmp_path / "runs.db"
-    async with opened(path) as tr:
+    async with taker(path) as tr:
         run_id = await queued(tr, path, age_s=age_s, **more)
         assert ended == await Sweep(runner_of(tr)).once()
+        await kit.quiet(tr)
     found = execution(path, run_id)
-    expected = ("abandoned", "worker_lost", 1, 0) if ended else ("queued", None, 0, None)
+    expected = ("completed", None, 1, 3 * (IN + OUT)) if ended else ("queued", None, 0, None)
     assert expected == (found["status"], found["error_code"], found["epoch"], found["tokens_used"])
     assert [] == findings(path)
 
 
-async def test_the_database_is_swept_when_it_is_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Opening ends what dead processes left, before anything else, and the log names each run."""
+async def test_the_database_is_swept_when_it_is_opened(tmp_path: Path) -> None:
+    """Opening goes on with what dead processes left; the figures are those of an undisturbed run."""
     path = tmp_path / "runs.db"
     async with opened(path) as tr:
         lost, orphan = await left_behind(tr, path), await queued(tr, path, age_s=60)
-        with caplog.at_level(logging.WARNING, "trackrecord"):
-            async with opened(path):
-                assert ["abandoned"] * 2 == [execution(path, one)["status"] for one in (lost.run_id, orphan)]
+        async with taker(path, resumes=True) as other:
+            await kit.quiet(other)
+        await drop(lost)
+    assert [("completed", 3 * (IN + OUT))] * 2 == [
+        (execution(path, one)["status"], execution(path, one)["tokens_used"]) for one in (lost.run_id, orphan)
+    ]
+    assert [] == findings(path)
+
+
+async def test_what_cannot_go_on_here_is_left_for_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A process without the plugin a run needs leaves it alone and says so, once; one that has it goes on."""
+    path = tmp_path / "runs.db"
+    async with opened(path) as tr:
+        lost = await left_behind(tr, path)
+        async with kit.opened(path, say("unused"), plugins=[], resumes=False) as poor:
+            with caplog.at_level(logging.WARNING, "trackrecord"):
+                sweep = Sweep(runner_of(poor))
+                assert [0, 0] == [await sweep.once(), await sweep.once()]
+        assert "running" == execution(path, lost.run_id)["status"]
+        async with taker(path, resumes=True) as other:
+            await kit.quiet(other)
         await drop(lost)
     said = [record.getMessage() for record in caplog.records]
-    assert [True] * 2 == [
-        any(one in text and "ended as abandoned" in text for text in said) for one in (lost.run_id, orphan)
-    ]
+    assert [True] == ["cannot go on here" in text for text in said if lost.run_id in text]
+    assert "completed" == execution(path, lost.run_id)["status"]
 
 
 async def test_an_open_database_is_swept_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,12 +242,10 @@ async def test_an_open_database_is_swept_again_and_again(tmp_path: Path, monkeyp
             raise error
         return await look(self, limit)
 
-    async with opened(path) as tr:
+    async with opened(path) as tr, taker(path, resumes=True) as other:
         monkeypatch.setattr(SqliteStore, "expired", expired)
         lost = await left_behind(tr, path)
-        async with asyncio.timeout(10):
-            while "abandoned" != execution(path, lost.run_id)["status"]:
-                await asyncio.sleep(0.01)
+        await kit.quiet(other, ended=lost.run_id)
         assert None is next(failures, None)
         await drop(lost)
 
@@ -231,31 +253,36 @@ async def test_an_open_database_is_swept_again_and_again(tmp_path: Path, monkeyp
 # ----------------------------------------------------------------------------------------------------- many and at once
 
 
-async def test_two_sweeps_at_once_end_a_run_once(tmp_path: Path) -> None:
+async def test_two_sweeps_at_once_carry_a_run_once(tmp_path: Path) -> None:
     """However many look at one moment, in one process or several: one record, one log, one count each."""
     path = tmp_path / "runs.db"
-    async with opened(path) as tr, opened(path) as other:
+    async with taker(path) as tr, taker(path) as other:
         orphans = [await queued(tr, path, age_s=60) for _ in range(10)]
         sweeps = [Sweep(runner_of(one)) for one in (tr, other, tr, other)]
-        assert 10 == sum(await asyncio.gather(*(sweep.once() for sweep in sweeps)))
+        assert 10 <= sum(await asyncio.gather(*(sweep.once() for sweep in sweeps)))  # who came second hears of it
+        for one in (tr, other):
+            await kit.quiet(one)
     with SqliteReader(path) as reader:
         [stats] = reader.stats(kit.agent().id)
         logs = reader.rows("SELECT execution_id FROM agent_logs ORDER BY execution_id")
-    assert (10, 10) == (stats["run_count"], stats["abandoned_count"])
+    assert (10, 10) == (stats["run_count"], stats["success_count"])
     assert sorted(orphans) == [row["execution_id"] for row in logs]
     assert [] == findings(path)
 
 
-async def test_one_sweep_ends_so_many_and_the_next_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_sweep_takes_so_many_and_the_next_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep is bounded, and takes the oldest first."""
     monkeypatch.setattr(in_process, "MOST_AT_ONCE", 2)
     path = tmp_path / "runs.db"
-    async with opened(path) as tr:
+    async with taker(path) as tr:
         orphans = [await queued(tr, path, age_s=60) for _ in range(5)]
         sweep = Sweep(runner_of(tr))
         assert 2 == await sweep.once()
+        await kit.quiet(tr)
         assert orphans[2:] == [one for one in orphans if execution(path, one)["status"] == "queued"]
-        assert [2, 1, 0] == [await sweep.once() for _ in range(3)]
+        for count in (2, 1, 0):
+            assert count == await sweep.once()
+            await kit.quiet(tr)
 
 
 # ------------------------------------------------------------------------------------------------- what cannot be read
@@ -273,9 +300,9 @@ def _a_fault_of_ours(mapping: Mapping[str, object], **more: Any) -> Agent:
 async def test_a_definition_that_no_longer_loads_costs_no_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: Callable[..., Agent]
 ) -> None:
-    """A run of an older version's agent gets its record, without a summary; every other run gets both."""
+    """A run of an older version's agent ends as abandoned, without a summary; every other run goes on."""
     path = tmp_path / "runs.db"
-    async with opened(path) as tr:
+    async with opened(path) as tr, taker(path) as other:
         lost = [await left_behind(tr, path, kit.agent(name=name)) for name in ("old", "new")]
         real = Agent.from_mapping
 
@@ -284,9 +311,10 @@ async def test_a_definition_that_no_longer_loads_costs_no_record(
 
         with monkeypatch.context() as patch:
             patch.setattr(Agent, "from_mapping", from_mapping)
-            assert 2 == await Sweep(runner_of(tr)).once()
+            assert 2 == await Sweep(runner_of(other)).once()
+            await kit.quiet(other)
         await drop(*lost)
-    assert [("abandoned", 2 * (IN + OUT))] * 2 == [
+    assert [("abandoned", 2 * (IN + OUT)), ("completed", 3 * (IN + OUT))] == [
         (execution(path, one.run_id)["status"], execution(path, one.run_id)["tokens_used"]) for one in lost
     ]
     with SqliteReader(path) as reader:
@@ -303,7 +331,8 @@ async def test_a_damaged_definition_costs_no_record(tmp_path: Path, definition: 
         connection = stored.look(path)
         connection.execute("UPDATE agent_versions SET definition = ?", (definition,))
         connection.close()
-        assert 1 == await Sweep(runner_of(tr)).once()
+        async with taker(path) as other:
+            assert 1 == await Sweep(runner_of(other)).once()
         await drop(lost)
     found = kit.tables(path, lost.run_id)
     assert ("abandoned", 2 * (IN + OUT), 1) == (
@@ -314,30 +343,34 @@ async def test_a_damaged_definition_costs_no_record(tmp_path: Path, definition: 
     assert 2 == json.loads(found.execution["logs"])["iterations"]
 
 
-async def test_a_run_that_cannot_be_ended_stops_no_other(
+async def test_a_run_that_cannot_be_stored_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """When one record cannot be stored, the others are; that run is let go of, named in the log, and ended later."""
     path = tmp_path / "runs.db"
-    async with opened(path) as tr:
+    async with taker(path) as tr:
         orphans = [await queued(tr, path, age_s=60) for _ in range(3)]
         finish, sweep = SqliteStore.finish, Sweep(runner_of(tr))
 
         async def full(self: SqliteStore, run: FinishedRun) -> bool:
             if run.origin.run_id == orphans[0]:
+                self._leases.let_go(run.begun)
                 raise StoreBusy("the disk is full")
             return await finish(self, run)
 
         with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "trackrecord"):
             patch.setattr(SqliteStore, "finish", full)
-            assert 2 == await sweep.once()
-        assert [f"run {orphans[0]} was left behind and could not be ended: the disk is full"] == [
+            assert 3 == await sweep.once()
+            await kit.quiet(tr)
+        assert [f"run {orphans[0]} was taken up and could not go on: the disk is full"] == [
             text for record in caplog.records if orphans[0] in (text := record.getMessage())
         ]
         assert tr._store is not None
         assert {} == tr._store._leases._held
+        stored.expire_lease(path, orphans[0])
         assert 1 == await sweep.once()
-    assert ["abandoned"] * 3 == [execution(path, one)["status"] for one in orphans]
+        await kit.quiet(tr)
+    assert ["completed"] * 3 == [execution(path, one)["status"] for one in orphans]
     assert [2, 1, 1] == [execution(path, one)["epoch"] for one in orphans]
     assert [] == findings(path)
 
@@ -353,7 +386,7 @@ async def test_stopping_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.Monke
         return await look(self, limit)
 
     monkeypatch.setattr(SqliteStore, "expired", expired)
-    async with opened(tmp_path / "runs.db") as tr:
+    async with taker(tmp_path / "runs.db", resumes=True) as tr:
         await asyncio.sleep(0.05)
         assert len(counted) > 2
         assert tr._sweep is not None
@@ -440,8 +473,8 @@ async def test_a_zombie_writes_nothing_and_hears_of_it(tmp_path: Path) -> None:
     try:
         await asyncio.sleep(1.1)  # their leases are one second here
         for path in paths.values():
-            async with opened(path):
-                pass
+            async with opened(path) as other:
+                assert await runner_of(other).abandon(LOCAL_TENANT, execution(path, "last")["id"])
             assert ("abandoned", 2) == (execution(path, "last")["status"], execution(path, "last")["epoch"])
         before = [stored.contents(path) for path in paths.values()]
         words = await asyncio.gather(*(asyncio.to_thread(awake, zombie) for zombie in zombies))

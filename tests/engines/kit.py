@@ -25,8 +25,8 @@ BASE_EXCEPTIONS: dict[str, type[BaseException]] = {
 }
 
 
-def tools(waits: EffectClass = "read") -> FunctionPlugin:
-    """The plugin `kit`: sums, failures of every kind, waits of the effect class given."""
+def tools(waits: EffectClass = "read", *, haste: float = 1.0) -> FunctionPlugin:
+    """The plugin `kit`: sums, failures of every kind, waits of the effect class given, as many times as short."""
     kit = FunctionPlugin("kit", description="Small sums and large failures.")
 
     @kit.action(effect="read")
@@ -42,7 +42,7 @@ def tools(waits: EffectClass = "read") -> FunctionPlugin:
     @kit.action(effect=waits)
     async def wait(seconds: float) -> str:
         """Take a while."""
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds / haste)
         return "done"
 
     @kit.action(effect="unsafe")

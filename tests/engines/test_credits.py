@@ -305,8 +305,8 @@ async def _swept(path: Path) -> None:
         ("2000-01-01T00:00:00.000000Z",) * 2,
     )
     seen.close()
-    async with kit.opened(path, say("unused")):
-        pass
+    async with kit.opened(path, say("done", tokens=CREDIT)) as tr:
+        await kit.quiet(tr)
 
 
 ACCEPT: Final = ("agent_executions", "credit_accounts", "credit_entries", "run_payloads", "audit_events", "precommit")
@@ -354,7 +354,7 @@ async def test_a_fault_in_finishing_leaves_record_and_ledger_together(
         assert ("running", (0, 30), 0) == (_status(path), standing(path), runs.count(path, "agent_logs"))
         assert ["grant", "hold"] == [one[0] for one in entries(path)]
     await _swept(path)
-    assert ("abandoned", 0) == (_status(path), standing(path)[1])
+    assert ("completed", 0) == (_status(path), standing(path)[1])
     assert ["grant", "hold", *SETTLED] == [one[0] for one in entries(path)]
     assert [] == findings(path)
 

@@ -45,26 +45,26 @@ def _kill_in_flight(path: Path, effect: str) -> None:
     assert -signal.SIGKILL == child.wait(timeout=10)
 
 
-async def test_a_killed_run_ends_abandoned_with_what_it_had_used(tmp_path: Path) -> None:
-    """The next process to open the database ends it: status, tokens and calls as stored, what was in flight unknown."""
+async def test_a_killed_run_that_is_given_up_keeps_what_it_had_used(tmp_path: Path) -> None:
+    """Cancelled by a process that could not go on with it: tokens and calls as stored, what was in flight unknown."""
     paths = {effect: tmp_path / f"{effect}.db" for effect in ("keyed", "unsafe")}
     for effect, path in paths.items():
         _kill_in_flight(path, effect)
     await asyncio.sleep(LEASE_S + 0.5)
     for effect, path in paths.items():
-        await _check_abandoned(path, {"keyed": "interrupted", "unsafe": "unknown"}[effect])
+        await _check_given_up(path, {"keyed": "interrupted", "unsafe": "unknown"}[effect])
 
 
-async def _check_abandoned(path: Path, status_in_flight: str) -> None:
+async def _check_given_up(path: Path, status_in_flight: str) -> None:
     with SqliteReader(path) as reader:
         assert "running" == reader.execution("last")["status"]
-    async with kit.opened(path, say("unused")):
-        pass
-    async with kit.opened(path, say("unused")):  # a second one finds nothing to do
-        pass
+    async with kit.opened(path, say("unused"), plugins=[]) as tr:
+        await tr.cancel(kit.execution(path)["id"])
+    async with kit.opened(path, say("unused")) as tr:  # a second one finds nothing to do
+        await kit.quiet(tr)
     found = kit.tables(path, "last")
     execution = found.execution
-    assert ("abandoned", "worker_lost", 2, 0) == (
+    assert ("cancelled", "user", 2, 1) == (
         execution["status"],
         execution["error_code"],
         execution["epoch"],

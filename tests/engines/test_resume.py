@@ -263,7 +263,8 @@ async def test_a_long_delay_holds_nothing(tmp_path: Path) -> None:
     connection = driver.connect(str(path))
     connection.execute("UPDATE agent_executions SET ready_at = '2020-01-01T00:00:00.000000Z'")
     connection.execute(
-        "UPDATE run_checkpoints SET subject = '2020-01-01T00:00:00.000000Z 2020-01-01T01:00:00.000000Z' WHERE kind = 'wait'"
+        "UPDATE run_checkpoints SET subject = ? WHERE kind = 'wait'",
+        ("2020-01-01T00:00:00.000000Z 2020-01-01T01:00:00.000000Z",),
     )
     connection.commit()
     connection.close()

@@ -38,6 +38,7 @@ CODES: dict[TerminalStatus, set[str]] = {
     "budget_exceeded": {"token_limit", "cost_limit", "credits"},
     "timed_out": {"run_timeout"},
     "cancelled": {"user", "signal"},
+    "interrupted_unknown_outcome": {"unknown_outcome"},
 }  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_the_code_of_a_run_error_is_an_error_code_of_its_state(cls: type[RunErro
 def test_what_ends_a_run_for_good_cannot_be_tolerated() -> None:
     """Run timeout, token, cost and credit limits, cancel and non-determinism, and our own faults, and nothing else."""
     final = {cls.__name__ for cls in RUN_ERRORS if not cls.is_tolerable}
-    assert {"BudgetExceeded", "TimedOut", "Cancelled", "NonDeterministic", "InternalError"} == final
+    assert {"BudgetExceeded", "TimedOut", "Cancelled", "OutcomeUnknown", "NonDeterministic", "InternalError"} == final
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -100,8 +101,8 @@ def test_every_error_has_its_exit_code_and_status(cls: type[TrackrecordError]) -
         "SchemaTooNew",
         "PluginError",
     }
-    assert (2 if never_ran else 1) == cls.exit_code
-    is_callers = issubclass(cls, RequestError | Refused) or cls.__name__ == "Conflict"
+    assert (3 if cls.__name__ == "StillWaiting" else 2 if never_ran else 1) == cls.exit_code
+    is_callers = issubclass(cls, RequestError | Refused) or cls.__name__ in {"Conflict", "StillWaiting"}
     assert is_callers is (400 <= cls.http_status < 500)
     assert 503 == cls.http_status or not issubclass(cls, StoreError) or cls.__name__ == "Conflict"
 

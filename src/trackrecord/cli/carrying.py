@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from trackrecord.cli.live import Quiet, Screen, View
@@ -13,7 +13,7 @@ from trackrecord.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
-    from trackrecord.runner import Run
+    from trackrecord.runner import Run, Started
     from trackrecord.wiring import Trackrecord
 
 COMPLETED: Final = 0
@@ -28,10 +28,12 @@ class Carried:
     Attributes:
         run: None when a signal came before it had begun.
         exit_code: 0 completed, 1 failed, 3 waiting, 128 and the signal's number when a signal cancelled it.
+        left_behind: other runs of this database that nobody carries and that could go on.
     """
 
     run: Run | None
     exit_code: int
+    left_behind: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,40 +50,50 @@ class Wish:
     now: str | None = None
 
 
-async def carry(
-    tr: Trackrecord, agent: Agent, inputs: Mapping[str, object] | None, wish: Wish, view: View, stopping: Stopping
-) -> Carried:
-    """Run the agent in an open database; a signal cancels the run and is not lost.
+Begin = Callable[[View], "Awaitable[Started]"]
+"""Begins a run, or goes on with one, in an open database; the view is to watch it."""
+
+
+def of_agent(tr: Trackrecord, agent: Agent, inputs: Mapping[str, object] | None, wish: Wish) -> Begin:
+    """A new run of an agent."""
+    given = (wish.engine, wish.model, wish.prompt, wish.now)
+
+    async def begin(view: View) -> Started:
+        engine, model, prompt, now = given
+        return await tr.start(agent, inputs, engine=engine, model=model, prompt=prompt, now=now, watcher=view.watch)
+
+    return begin
+
+
+async def carry(begin: Begin, view: View, stopping: Stopping) -> Carried:
+    """Carry a run out in an open database; a signal cancels it and is not lost.
 
     Raises:
-        RequestError, Refused: it never became a run.
+        RequestError, Refused: it never became a run, or cannot go on here.
     """
     if stopping.exit_code is not None:
         return Carried(run=None, exit_code=stopping.exit_code)
-    started = await tr.start(
-        agent, inputs, engine=wish.engine, model=wish.model, prompt=wish.prompt, now=wish.now, watcher=view.watch
-    )
+    started = await begin(view)
     stopping.attach(started)
     run = await started.task
     return Carried(run=run, exit_code=exit_code(run.status, stopping))
 
 
-def carry_out(
-    tr: Trackrecord, agent: Agent, inputs: Mapping[str, object] | None, wish: Wish, terminal: Terminal
-) -> Carried:
-    """Open the database, run the agent, close it again; with a live view where there is somebody to watch.
+def carry_out(tr: Trackrecord, title: str, begin: Begin, terminal: Terminal) -> Carried:
+    """Open the database, carry the run out, close it again; with a live view where there is somebody to watch.
 
     Raises:
         RequestError, Refused: it never became a run. StoreError: its record could not be kept.
     """
-    view = view_of(agent.name, terminal)
+    view = view_of(title, terminal)
     stopping = Stopping(view.say)
 
     async def work() -> Carried:
         stopping.listen()
         try:
             async with tr:
-                return await carry(tr, agent, inputs, wish, view, stopping)
+                carried = await carry(begin, view, stopping)
+                return replace(carried, left_behind=await tr.left_behind())
         finally:
             stopping.ignore()
 

@@ -288,6 +288,12 @@ def _compared(line: Line) -> Iterator[Choice]:
         yield from _runs(line)
 
 
+def _drawable(line: Line) -> Iterator[Choice]:
+    """An agent file, or a run."""
+    yield from _agent_files(line)
+    yield from _runs(line)
+
+
 def _rows(line: Line, query: str, *given: Any) -> Iterator[Mapping[str, Any]]:
     from trackrecord.cli.database import reader_of  # the reader: only where something stored is typed
 
@@ -308,8 +314,11 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "demo": (_examples,),
     "new": (_files,),
     "run": (_agent_files,),
+    "resume": (_runs,),
+    "cancel": (_runs,),
     "check": (_agent_files,),
     "show": (_runs,),
+    "graph": (_drawable,),
     "stats": (_agents,),
     "intensity": (_agents,),
     "secrets": (_of("set", "list", "rotate", "delete"), _secrets),
@@ -336,6 +345,9 @@ VALUES: Final[Mapping[str, Source]] = {
     "-n": _nothing,
     "--template": _templates,
     "--html": _files,
+    "--format": _of("mermaid", "svg"),
+    "-o": _files,
+    "--output": _files,
     "--junit": _files,
     "--file": _files,
     "--kind": _of("summary", "fact", "pattern"),

@@ -27,5 +27,5 @@ def within(db: str | None, work: Callable[[Trackrecord], Awaitable[T]]) -> T:
 async def _carried(db: str | None, work: Callable[[Trackrecord], Awaitable[T]]) -> T:
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    async with Trackrecord(db) as tr:
+    async with Trackrecord(db, resumes=False) as tr:
         return await work(tr)

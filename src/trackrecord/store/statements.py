@@ -270,7 +270,7 @@ WHERE tenant_id = ? AND id = ? AND (
 RETURNING epoch, now_at, hold_id, cancel_code
 """
 SELECT_STATUS: Final = (
-    "SELECT status, epoch, lease_until, ready_at FROM agent_executions WHERE tenant_id = ? AND id = ?"
+    "SELECT status, epoch, lease_until, ready_at, wait_reason FROM agent_executions WHERE tenant_id = ? AND id = ?"
 )
 SELECT_HELD: Final = (
     "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"

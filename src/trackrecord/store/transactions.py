@@ -289,9 +289,13 @@ def _refusal(connection: Connection, tenant_id: str, run_id: str) -> Conflict | 
     row = connection.execute(statements.SELECT_STATUS, (tenant_id, run_id)).fetchone()
     if row is None:
         return UnknownRun(f"there is no run {run_id!r}", cure="Check the id.")
-    status, epoch, lease_until, ready_at = row
+    status, epoch, lease_until, ready_at, reason = row
     if status == "running":
         return Conflict(f"run {run_id!r} is held by epoch {epoch} until {lease_until}", cure="Wait for it to end.")
+    if status == "waiting" and reason in {"approval", "unknown_outcome"}:
+        return Conflict(
+            f"run {run_id!r} waits for somebody to answer", cure=f"trackrecord approvals {run_id} says what it asks."
+        )
     if status in {"queued", "waiting"}:
         return Conflict(f"run {run_id!r} is {status} and not due before {ready_at}", cure="Wait until it is due.")
     return Conflict(f"run {run_id!r} has ended as {status!r}", cure="Start a new run; an ended one never changes.")

@@ -41,6 +41,16 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             ),
         ),
         Command(
+            name="resume",
+            summary="go on with runs whose process died, or whose time to wait is over",
+            examples=("trackrecord resume", "trackrecord resume 019a8c3f-1a2b"),
+        ),
+        Command(
+            name="cancel",
+            summary="end a run that has not ended, whoever carries it",
+            examples=("trackrecord cancel 019a8c3f-1a2b",),
+        ),
+        Command(
             name="check",
             summary="say everything that is wrong with an agent file, with lines",
             examples=("trackrecord check agent.yaml",),
@@ -56,6 +66,11 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             name="show",
             summary="show the record of a run: answer, figures, tool calls, waterfall",
             examples=("trackrecord show last",),
+        ),
+        Command(
+            name="graph",
+            summary="draw a workflow, or how a run of it went: Mermaid or SVG",
+            examples=("trackrecord graph agent.yaml", "trackrecord graph last --svg -o run.svg"),
         ),
         Command(name="agents", summary="list agents", examples=("trackrecord agents",)),
         Command(

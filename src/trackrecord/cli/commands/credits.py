@@ -107,7 +107,7 @@ def _within(db: str | None, work: Callable[[Trackrecord], Awaitable[CreditAccoun
     async def carried() -> CreditAccount:
         from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-        async with Trackrecord(db) as tr:
+        async with Trackrecord(db, resumes=False) as tr:
             return await work(tr)
 
     return asyncio.run(carried())

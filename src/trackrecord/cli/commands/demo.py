@@ -13,7 +13,7 @@ import typer
 
 from trackrecord import examples
 from trackrecord.cli import terminal
-from trackrecord.cli.carrying import Carried, Wish, carry, view_of
+from trackrecord.cli.carrying import Carried, Wish, carry, of_agent, view_of
 from trackrecord.cli.database import scoring
 from trackrecord.cli.escape import line
 from trackrecord.cli.look import paragraph
@@ -55,7 +55,7 @@ def command(
     terminal.say(look.heading("One agent, two engines, one record."))
     terminal.say("\n".join(paragraph(f"{line(agent.name)}: {line(agent.description)}", look.width)))
     terminal.say(look.dim(f"model {agent.model}: offline, no key; plugins and files are real") + "\n")
-    carried = _carried(Trackrecord(url, settings=read_settings(db=url, files_root=str(folder))), agent)
+    carried = _carried(Trackrecord(url, settings=read_settings(db=url, files_root=str(folder)), resumes=False), agent)
     ids = [one.run.id for one in carried if one.run is not None]
     if len(ids) < len(_ENGINES):
         terminal.tell("stopped; what had run is recorded")
@@ -97,7 +97,8 @@ def _carried(tr: Trackrecord, agent: Agent) -> list[Carried]:
             with view:
                 async with tr:
                     for engine in _ENGINES:
-                        carried.append(await carry(tr, agent, None, Wish(engine=engine, now=present), view, stopping))
+                        begin = of_agent(tr, agent, None, Wish(engine=engine, now=present))
+                        carried.append(await carry(begin, view, stopping))
         finally:
             stopping.ignore()
 

@@ -53,7 +53,7 @@ async def _carried_out(
 ) -> int:
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    tr = Trackrecord(db, mcp_file=file)
+    tr = Trackrecord(db, mcp_file=file, resumes=False)
     try:
         names = list(tr.mcp.servers) if server is None else [server]
         if not names:

@@ -105,7 +105,7 @@ def _of_agent(
     agent = Agent.load(file)
     given = read_inputs(pairs, document, agent.input_schema)
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
-    tr = Trackrecord(settings=settings_for(file, given, db))
+    tr = Trackrecord(settings=settings_for(file, given, db), resumes=False)
     with placed(file):
         return asyncio.run(tr.parities(agent, given, engines=names, model=model))
 

@@ -32,5 +32,5 @@ def command(db: Db = None, is_json: AsJson = False) -> int:
 async def _rebuild(db: str | None) -> Rebuilt:
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    async with Trackrecord(db) as tr:
+    async with Trackrecord(db, resumes=False) as tr:
         return await tr.rebuild()

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from trackrecord.cli import terminal
-from trackrecord.cli.answer import answer_text
-from trackrecord.cli.carrying import Carried, Wish, carry_out
+from trackrecord.cli.carrying import Wish, carry_out, of_agent
 from trackrecord.cli.checking import placed
-from trackrecord.cli.database import reader_of
-from trackrecord.cli.escape import prose
+from trackrecord.cli.ending import tell_ending
 from trackrecord.cli.inputs import read_inputs, settings_for
-from trackrecord.cli.pages.summary import summary
-from trackrecord.cli.stored import read_run
 from trackrecord.cli.typed import AsJson, Db
-
-if TYPE_CHECKING:
-    from trackrecord.runner import Run
 
 AgentFile = Annotated[str, typer.Argument(metavar="AGENT.yaml", help="the agent's file, YAML or JSON")]
 Inputs = Annotated[
@@ -59,24 +51,8 @@ def command(
 
     agent = Agent.load(agent_file)
     given = read_inputs(inputs or [], input_json, agent.input_schema)
-    tr = Trackrecord(settings=settings_for(agent_file, given, db))
+    tr = Trackrecord(settings=settings_for(agent_file, given, db), resumes=False)
     wish = Wish(engine=engine, model=model, prompt=prompt)
     with placed(agent_file):
-        carried = carry_out(tr, agent, given, wish, terminal.here())
-    if carried.run is None:
-        terminal.tell("stopped before anything ran")
-    else:
-        _print(carried.run, carried, db, is_json=is_json)
-    return carried.exit_code
-
-
-def _print(run: Run, carried: Carried, db: str | None, *, is_json: bool) -> None:
-    place = terminal.here()
-    again = f"trackrecord show {run.id}" + (f" --db {shlex.quote(db)}" if db else "")
-    if is_json:
-        with reader_of(db) as reader:
-            stored = read_run(reader, run.id)
-        terminal.say_json(stored.to_json() | {"answer": run.output})
-    else:
-        terminal.say(prose(answer_text(run.output)))
-    terminal.tell(summary(run.record, place.err, again))
+        carried = carry_out(tr, agent.name, of_agent(tr, agent, given, wish), terminal.here())
+    return tell_ending(carried, db, is_json=is_json)

@@ -86,7 +86,7 @@ def _do(action: str, name: str, db: str | None) -> str:
 async def _within(db: str | None, work: Callable[[Trackrecord], Awaitable[T]]) -> T:
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    async with Trackrecord(db) as tr:
+    async with Trackrecord(db, resumes=False) as tr:
         return await work(tr)
 
 

@@ -9,6 +9,7 @@ from trackrecord.canonical import Json
 from trackrecord.context.effect import NO_BACKOFF
 from trackrecord.context.retry import pause_s
 from trackrecord.context.step import StepScope
+from trackrecord.context.strands import timed
 from trackrecord.engines.orchestrator.bodies import backoff, run_body
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.errors import InvalidOutput, RunError, StepFailed
@@ -93,7 +94,8 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
             data = await run_body(inside, step, segment, span)
         else:
             async with timer:
-                data = await run_body(inside, step, segment, span)
+                with timed(timer):  # it stands still while all that the step does waits
+                    data = await run_body(inside, step, segment, span)
     except ExpressionError as error:
         raise _own_failure(place, step, error) from None
     except TimeoutError:

@@ -62,7 +62,7 @@ async def run_approval(place: Place, step: Step, body: ApprovalBody, segment: st
         on_timeout=body.on_timeout,
     )
     answer = await place.ctx.approval(f"{place.above}{segment}", question)
-    if body.on_reject == "fail" and isinstance(answer, dict) and answer["decision"] == "rejected":
+    if body.on_reject == "fail" and answer["decision"] == "rejected":
         raise StepFailed(f"step {step.id!r} was rejected{_told(answer)}", path=place.path_of(step.id))
     return answer
 
