@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackrecord.record.spans import Span
+from trackrecord.record.spans import EFFECT_KINDS, Span
 from trackrecord.store.reader import SqliteReader
 
-LOST = frozenset({"interrupted", "unknown"})
 # whose, when, how long, and what an interruption adds; `model_calls_count` has a line of its own
 _OF_ITS_OWN = frozenset(
     "id epoch created_at started_at now_at completed_at hold_id logs interruptions_count unknown_count span_count "
@@ -22,6 +21,11 @@ _LOG_OF_ITS_OWN = frozenset(
     "executionId executionTimeMs workingTimeMs toolOrchestrationTimeMs interruptions unknownOutcomes usageComplete "
     "modelCalls models toolCalls".split()
 )
+
+
+def is_lost(span: Span) -> bool:
+    """Whether it is an attempt whose end nobody saw: cut by a dead process, or by the run itself before its answer."""
+    return span.kind in EFFECT_KINDS and span.status in ("interrupted", "unknown", "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Left:
     @property
     def lost_model_calls(self) -> int:
         """Model attempts whose end nobody saw."""
-        return sum(span.kind == "model" and span.status in LOST for span in self.spans)
+        return sum(span.kind == "model" and is_lost(span) for span in self.spans)
 
 
 def left(path: Path) -> Left:
@@ -71,15 +75,16 @@ def left(path: Path) -> Left:
             ),
         }
     known: dict[str, list[str]] = {}
+    lost = {(span.path, span.attempt) for span in spans if is_lost(span)}
     for span in sorted(spans, key=lambda one: one.attempt):
-        if span.kind != "epoch" and span.status not in LOST:
+        if span.kind != "epoch" and (span.path, span.attempt) not in lost:
             known.setdefault(span.path, []).append(span.status)
     return Left(
         execution=execution,
         logs=json.loads(execution["logs"]),
         spans=spans,
         known=known,
-        lost=Counter(span.path for span in spans if span.kind != "epoch" and span.status in LOST),
+        lost=Counter(path for path, _ in lost),
         settled=frozenset(row["path"].partition("#")[0] for row in decisions if row["decision"] == "done"),
         output=None if output is None else output["body"],
         sums=sums,
@@ -110,6 +115,8 @@ def _attempts(expected: Left, found: Left) -> Iterator[str]:
         if path not in known and found.lost[path] and expected.known.get(path, [])[-1:] == ["ok"]:
             known[path] = expected.known[path]
     yield from _mapping("attempts at", expected.known, known)
+    for path in sorted({*expected.lost, *expected.known} - {*found.lost, *known}):
+        yield f"nothing is recorded at {path}"
 
 
 def _calls(left: Left, settled: Collection[str]) -> dict[str, Any]:
@@ -127,7 +134,7 @@ def _calls(left: Left, settled: Collection[str]) -> dict[str, Any]:
 def _usage(left: Left) -> dict[str, Any]:
     used: dict[str, Any] = {}
     for span in left.spans:
-        if span.usage is not None and span.status not in LOST:
+        if span.usage is not None and not is_lost(span):
             used.setdefault(span.path, []).append((span.usage.input_tokens, span.usage.output_tokens))
     return {path: sorted(usages) for path, usages in used.items()}
 

@@ -32,6 +32,7 @@ class CountingServer:
         self.signal = signal.SIGKILL
         self.killed: list[tuple[str, int]] = []
         self._heard: set[str] = set()
+        self.closing = threading.Event()  # what answers slowly is not waited for in the end
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"counting": self}))
         self._http.daemon_threads = True
@@ -45,6 +46,7 @@ class CountingServer:
 
     def close(self) -> None:
         """Listen no more."""
+        self.closing.set()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
@@ -72,7 +74,8 @@ class CountingServer:
             self.sent[effect, key] += 1
             count = self.sent[effect, key]
             refuses = asked.get("refuse")
-            is_refused = (refuses == "call" and key not in self._heard) or (refuses == "try" and "/try:" not in key)
+            is_refused = refuses == "always" or (refuses == "try" and "/try:" not in key)
+            is_refused |= refuses == "call" and key not in self._heard
             if is_refused:
                 self._heard.add(key)
             else:
@@ -105,7 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         effect, key, pid = self.path[1:], self.headers["Idempotency-Key"], int(self.headers["X-Pid"])
-        status, answer = self.counting.answer(effect, key, pid, json.loads(body))
+        asked = json.loads(body)
+        status, answer = self.counting.answer(effect, key, pid, asked)
+        self.counting.closing.wait(asked.get("slow_ms", 0) / 1000)
         text = json.dumps(answer).encode()
         try:
             self.send_response(status)

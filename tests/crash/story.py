@@ -35,7 +35,7 @@ _PATIENT = {"max_attempts": 3, "initial_ms": 1, "jitter": False}
 
 
 def _act(id: str, effect: str, **more: Any) -> dict[str, Any]:
-    params = {"word": more.pop("word", id)} | ({"refuse": more.pop("refuse")} if "refuse" in more else {})
+    params = {"word": more.pop("word", id)} | {name: more.pop(name) for name in ("refuse", "slow_ms") if name in more}
     return {"id": id, "type": "action", "plugin": PLUGIN, "action": effect, "params": params} | more
 
 
@@ -73,6 +73,42 @@ STEPS: list[dict[str, Any]] = [
         "both": "{{ steps.both.data }}", "deep": "{{ steps.sub.data }}", "again": "{{ steps.again.data.word }}",
     }},
 ]  # fmt: skip
+
+# races, failures that are tolerated, and whatever runs beside them
+ROUGH: list[dict[str, Any]] = [
+    {"id": "first", "type": "parallel", "join": "any", "branches": {
+        "quick": [_act("q", "read", slow_ms=60)],
+        "read": [_act("r", "read", slow_ms=4_000)],
+        "keyed": [_act("k", "keyed", slow_ms=4_000)],
+        "unsafe": [_act("u", "unsafe", slow_ms=4_000)],
+        "deep": [{"id": "one", "type": "loop", "over": [1], "steps": [
+            {"id": "slow", "type": "llm", "prompt": "Slow."}]}],
+    }},
+    {"id": "all", "type": "map", "over": ["one", "two", "three"], "on_item_error": "collect", "steps": [
+        _act("each", "keyed", refuse="{{ 'always' if item == 'two' else 'call' }}", retry=_PATIENT),
+    ]},
+    _act("shaky", "unsafe", refuse="always", on_error={"fallback": _act("safe", "keyed")}),
+    {"id": "pages", "type": "loop", "while": "index < 2", "steps": [_act("page", "read")]},
+    {"id": "net", "type": "sub_workflow", "steps": [
+        _act("a", "keyed"), _act("b", "unsafe", depends_on=["a"]), _act("c", "read", depends_on=["a"]),
+        _act("d", "keyed", depends_on=["b", "c"]),
+    ]},
+    {"id": "end", "type": "transform", "operation": "set", "value": {
+        "first": "{{ steps.first.data }}", "all": "{{ steps.all.data.errors }}", "shaky": "{{ steps.shaky.data }}",
+        "net": "{{ steps.net.data }}",
+    }},
+]  # fmt: skip
+# a failure that nothing tolerates ends what runs beside it
+FAILING: list[dict[str, Any]] = [
+    {"id": "both", "type": "parallel", "branches": {
+        "left": [_act("ok", "read", slow_ms=60), _act("bad", "keyed", refuse="always", retry=_PATIENT)],
+        "right": [_act("was", "keyed"), _act("long", "keyed", slow_ms=4_000)],
+        "deep": [{"id": "two", "type": "loop", "over": [1, 2], "concurrency": 2, "steps": [
+            _act("pay", "unsafe", slow_ms=4_000)]}],
+        "read": [_act("r", "read", slow_ms=4_000)],
+    }},
+]  # fmt: skip
+STORIES = {"whole": STEPS, "rough": ROUGH, "failing": FAILING}
 
 
 def _call(action: str, **arguments: Any) -> dict[str, Any]:
@@ -121,7 +157,7 @@ class CountedTools:
     def __init__(self, port: int) -> None:
         parameters: Any = {
             "type": "object",
-            "properties": {"word": {"type": "string"}, "refuse": {"type": "string"}},
+            "properties": {"word": {"type": "string"}, "refuse": {"type": "string"}, "slow_ms": {"type": "integer"}},
         }
         self._port = port
         self.actions: dict[str, protocol.Action] = {
@@ -146,7 +182,8 @@ class CountedModel:
         self._model = ScriptedModel.from_mapping(SCRIPT)
 
     async def request(self, request: ModelRequest) -> ModelReply:
-        asked = {"refuse": "call"} if request.path in REFUSED_ONCE else {}
+        asked: dict[str, Any] = {"refuse": "call"} if request.path in REFUSED_ONCE else {}
+        asked |= {"slow_ms": 4_000} if request.path.endswith("s:slow/model") else {}
         status, _ = await post(self._port, "model", request.path, asked)
         if status != 200:
             used = Usage(input_tokens=0, output_tokens=0, provenance="reported")
@@ -154,11 +191,11 @@ class CountedModel:
         return await self._model.request(request)
 
 
-def worker() -> Agent:
-    """The agent with that workflow."""
+def worker(name: str = "whole") -> Agent:
+    """The agent with the workflow of that name."""
     return Agent.from_mapping(
-        {"name": "worker", "prompt": "Work.", "model": MODEL, "plugins_required": [PLUGIN], "workflow_steps": STEPS,
-         "memory": {"remember": True}}
+        {"name": "worker", "prompt": "Work.", "model": MODEL, "plugins_required": [PLUGIN],
+         "workflow_steps": STORIES[name], "memory": {"remember": True}}
     )  # fmt: skip
 
 
@@ -178,24 +215,26 @@ def opened(folder: Path, port: int, durability: str = "sync") -> Trackrecord:
     )
 
 
-def child(folder: str, port: int, durability: str, points: Mapping[str, str], action: Action = "kill") -> None:
-    """Run the workflow to its end, or go on with the run that is there, as a process of its own.
+def child(
+    folder: str, port: int, durability: str, points: Mapping[str, str], action: Action = "kill", name: str = "whole"
+) -> None:
+    """Run the workflow of that name to its end, or go on with the run that is there, as a process of its own.
 
     `points` are places to be killed or stopped at by when they are armed: at once, once a run waits, or once it is
     asked what became of a call. Ends with LOST when another process has the run.
     """
     os.environ[failpoints.TOLD] = str(Path(folder) / TOLD)
     try:
-        asyncio.run(_child(Path(folder), port, durability, lambda when: _arm(points, when, action)))
+        asyncio.run(_child(Path(folder), port, durability, name, lambda when: _arm(points, when, action)))
     except Conflict:
         sys.exit(LOST)
 
 
-async def _child(folder: Path, port: int, durability: str, arm: Callable[[str], None]) -> None:
+async def _child(folder: Path, port: int, durability: str, name: str, arm: Callable[[str], None]) -> None:
     async with opened(folder, port, durability) as tr:
         arm("start")
         if run_of(folder) is None:
-            await tr.run(worker(), {})
+            await tr.run(worker(name), {})
         await carried(tr, port, arm)
 
 

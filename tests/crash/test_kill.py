@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.crash.killing import Place, Stage, die, fresh, go_on, is_complete, places, staged, wrongs
+from tests.crash.killing import Place, Stage, around, die, fresh, go_on, is_complete, places, staged, wrongs
 from tests.crash.server import CountingServer, counting
 
 SHARES = 4
@@ -39,7 +39,7 @@ async def tried(stage: Stage, tmp_path: Path, *killed_at: Place, durability: str
         if durability == "async" and found.execution["epoch"] > 1:
             is_honest = not found.execution["usage_complete"] or found.execution["interruptions_count"] == 0
         else:
-            is_honest = is_complete(found)
+            is_honest = is_complete(stage, found)
         wrong += [] if is_honest else [f"usage_complete is {found.execution['usage_complete']}"]
     except (AssertionError, TimeoutError) as error:
         wrong = [f"{type(error).__name__} {error}"]
@@ -55,6 +55,17 @@ async def test_killed_anywhere_it_ends_as_undisturbed(tmp_path: Path, stage: Sta
     assert {"model", "tool", "recall", "remember", "wait"} <= {span.kind for span in stage.expected.spans}
     assert len(everywhere) > 150
     wrong = [one for place in everywhere[share::SHARES] for one in await tried(stage, tmp_path, place)]
+    assert [] == wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["rough", "failing"])
+async def test_killed_where_things_go_wrong(tmp_path: Path, server: CountingServer, name: str) -> None:
+    """Races, tolerated failures and a failure that ends the run: at every effect, and there are 0 differences."""
+    server.reset()
+    stage = await staged(server, tmp_path, name)
+    assert {"rough": "completed", "failing": "failed"}[name] == stage.expected.execution["status"]
+    assert "cancelled" in {span.status for span in stage.expected.spans}
+    wrong = [one for place in around(stage.expected) for one in await tried(stage, tmp_path, place)]
     assert [] == wrong, "\n".join(wrong)
 
 
