@@ -284,7 +284,7 @@ def test_a_run_under_way_shows_what_it_has_used_so_far(filled: Type, desk: Path)
     page = filled("show", run_id).out
 
     assert "echo  ‖ waiting" in page
-    assert "The run is waiting for nobody knows whether" in page
+    assert "The run waits for a person to say whether an unsafe call had its effect." in page
     assert "Used so far\n  tokens      2,650  2,600 in" in page
     assert 0 == filled("show", run_id, "--json").code
 

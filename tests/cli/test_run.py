@@ -46,6 +46,7 @@ def test_the_whole_record_as_json(typed: Type) -> None:
         "memories",
         "feedback",
         "adjustments",
+        "approvals",
         "credits",
     } == set(record)
     assert "It was hello." == record["answer"]

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines import kit
 from tests.engines.test_workflows import Flow, add, fail, holds, put
+
+from trackrecord.errors import UnknownModel
 
 ORDER: Mapping[str, Any] = {"id": 7, "total": -5, "lines": [{"sku": "a", "n": 1}]}
 
@@ -332,3 +335,21 @@ async def test_rules_say_what_does_not_hold(tmp_path: Path) -> None:
     ]
     expected = Flow(steps=steps, inputs=flow.inputs, output={"valid": False, "errors": told}, counts=(2, 0, 0, 0))
     await holds(expected, tmp_path / "runs.db")
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda steps: switch("{{ run.agent }}", {"never": steps}),
+        lambda steps: switch("{{ run.agent }}", {"never": []}, default=steps),
+        lambda steps: {"id": "sub", "type": "sub_workflow", "steps": steps},
+        lambda steps: {"id": "p", "type": "parallel", "join": "any", "branches": [steps]},
+    ],
+    ids=["case", "default", "sub_workflow", "race"],
+)
+async def test_a_model_that_a_nested_step_names_is_looked_up_before_the_run(tmp_path: Path, around: Any) -> None:
+    """One that cannot be had refuses the run, wherever its step stands."""
+    steps = [around([{"id": "a", "type": "llm", "prompt": "x", "model": "nobody:has-it"}])]
+    async with kit.opened(tmp_path / "runs.db", kit.say("x")) as tr:
+        with pytest.raises(UnknownModel):
+            await tr.run(kit.agent(steps), {})

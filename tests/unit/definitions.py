@@ -122,7 +122,7 @@ OWN_FIELDS = {
     "sub_workflow": st.sampled_from(
         [
             {"agent": "other"},
-            {"agent": "other", "version": "ab", "inputs": {"n": "{{ inputs.n }}"}, "outputs": {"a": 1}},
+            {"agent": "other", "version": "abcd", "inputs": {"n": "{{ inputs.n }}"}, "outputs": {"a": 1}},
         ]
     ),
     "delay": st.sampled_from(
@@ -146,6 +146,8 @@ def leaves(draw: st.DrawFn) -> Definition:
             vocabulary.BODIES[cast("Any", kind)],
             *draw(OWN_FIELDS[kind]),
             "until",
+            "agent",
+            "version",
             "operation",
             "plugin",
             "action",
@@ -155,8 +157,6 @@ def leaves(draw: st.DrawFn) -> Definition:
     step = {"id": "x", "type": kind, **common, **own, **draw(OWN_FIELDS[kind])}
     if kind == "approval":  # with fields of their own that go together
         step = {name: item for name, item in step.items() if name not in ("timeout_ms", "needs")} | own_of(step)
-    if kind == "sub_workflow" and "version" in step and step["version"] is None:
-        step.pop("version")
     if draw(st.booleans()):
         step["if"] = draw(CONDITIONS)
     if draw(st.booleans()) and step.get("effect") != "unsafe":

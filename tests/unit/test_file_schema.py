@@ -261,6 +261,7 @@ def at(*place: str | int, value: Any) -> Definition:
                 {"type": "approval", "message": "x", "approvers": "ann"},
                 {"type": "sub_workflow", "agent": "x", "steps": [{"id": "b", "type": "agent"}]},
                 {"type": "sub_workflow", "inputs": {}},
+                {"type": "sub_workflow", "agent": "x", "version": "v2"},
             )
         ),
         {"prompt": "no name"},

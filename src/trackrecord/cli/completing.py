@@ -184,6 +184,30 @@ def _runs(line: Line) -> Iterator[Choice]:
         yield Choice(str(row["id"]), f"{row['name']}, {row['status']}")
 
 
+def _questions(kind: str) -> Source:
+    """Where the run that was named asks, of one kind of questions, with what it asks."""
+
+    def found(line: Line) -> Iterator[Choice]:
+        from trackrecord.cli.database import reader_of  # as in `_rows`
+
+        query = (
+            "SELECT path, message FROM approvals WHERE tenant_id = ? AND run_id = ? AND kind = ? "
+            "AND decision IS NULL ORDER BY requested_at"
+        )
+        with reader_of(line.option("--db")) as reader:
+            run_id = reader.execution(line.arguments[0])["id"]
+            for row in reader.rows(query, (reader.tenant_id, run_id, kind)):
+                yield Choice(str(row["path"]).partition("#")[0], str(row["message"]))
+
+    return found
+
+
+def _at_files(line: Line) -> Iterator[Choice]:
+    """Files, after an @."""
+    if line.current.startswith("@"):
+        yield from (Choice(f"@{one.value}") for one in _paths(line.current[1:]))
+
+
 def _agents(line: Line) -> Iterator[Choice]:
     query = "SELECT name, id FROM agents WHERE tenant_id = ? ORDER BY name LIMIT ?"
     for row in _rows(line, query, 10 * MOST):
@@ -323,6 +347,10 @@ ARGUMENTS: Final[Mapping[str, tuple[Source, ...]]] = {
     "intensity": (_agents,),
     "secrets": (_of("set", "list", "rotate", "delete"), _secrets),
     "credits": (_of("show", "grant", "take", "refund"), _nothing),
+    "approvals": (_runs,),
+    "approve": (_runs, _questions("approval")),
+    "reject": (_runs, _questions("approval")),
+    "settle": (_runs, _questions("unknown_outcome")),
     "feedback": (_runs, _of("good", "bad"), _nothing),
     "memory": (_of("list", "show", "add", "pin", "unpin", "forget", "erase", "prune", "consolidate"), _nothing),
     "schema": (_of("agent", "script", "record"),),
@@ -354,5 +382,9 @@ VALUES: Final[Mapping[str, Source]] = {
     "--user": _nothing,
     "--run": _runs,
     "--note": _nothing,
+    "--as": _nothing,
+    "--comment": _nothing,
+    "--outcome": _of("done", "retry"),
+    "--data": _at_files,
     "--importance": _of(*map(str, range(1, 11))),
 }

@@ -73,6 +73,24 @@ def read_inputs(
     return None if document is None and not given else inputs
 
 
+def read_data(typed: str) -> Json:
+    """The JSON value of `--data JSON`, `--data @FILE` or `--data -`.
+
+    Raises:
+        BadInput: it cannot be read, or is no JSON.
+    """
+    what = f"--data {typed if len(typed) <= 60 else typed[:60] + '…'!r}"
+    text = _text(typed.removeprefix("@"), what) if typed == "-" or typed.startswith("@") else typed
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(
+            f"{what} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            cure="Write a text in quotes, --data '\"sent\"', an object as '{\"id\": 7}', or name a file, --data @FILE.",
+        ) from None
+    return _unique(text, what)
+
+
 def takes_text(schema: Json) -> bool:
     """Whether a field takes text as it is typed; one that says nothing of its type does."""
     if not isinstance(schema, dict):

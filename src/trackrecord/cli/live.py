@@ -66,6 +66,7 @@ class Board:
     word: str = ""
     _about: str = ""  # the path that the word is about
     _flying: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
+    _waits: set[str] = field(default_factory=set[str])  # of what is in flight: what only waits
     _ended: deque[tuple[str, Span]] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _lock: Lock = field(default_factory=Lock)  # drawn by another thread than the run's
 
@@ -75,6 +76,8 @@ class Board:
             self.tokens = progress.tokens
             if progress.kind == "started" and progress.what != "step":
                 self._flying[progress.path] = (line(progress.label, 60), ticks_us())
+                if progress.what == "wait":
+                    self._waits.add(progress.path)
             elif progress.kind == "note":
                 self.word, self._about = line(progress.label, 200), progress.path
             elif progress.span is not None:
@@ -100,7 +103,13 @@ class Board:
             present = ticks_us()
             ended = [self._ended_row(look, label, span) for label, span in self._ended]
             flying = [
-                self._row(look, look.paint("▸", "cyan"), label, (_where(path),), present - since)
+                self._row(
+                    look,
+                    look.paint("‖" if path in self._waits else "▸", "cyan"),
+                    label,
+                    (_where(path),),
+                    present - since,
+                )
                 for path, (label, since) in list(self._flying.items())[:_KEPT]
             ]
             more = len(self._flying) - len(flying)

@@ -11,6 +11,8 @@ from typing import cast
 
 from trackrecord.canonical import Json, clean, loads
 from trackrecord.record.spans import Span
+from trackrecord.store import approval_statements
+from trackrecord.store.asked import StoredQuestion, question
 from trackrecord.store.reader import Row, SqliteReader
 
 
@@ -27,6 +29,7 @@ class StoredRun:
         memories: what it left for later runs: its summary, and what it remembered.
         feedback: what people said of it, the newest first.
         adjustments: what was added to it after it had ended.
+        questions: what it asked of people, open and decided, the oldest first.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
         has_ended: whether the record is complete.
     """
@@ -40,6 +43,7 @@ class StoredRun:
     memories: tuple[Row, ...]
     feedback: tuple[Row, ...]
     adjustments: tuple[Row, ...]
+    questions: tuple[StoredQuestion, ...]
     credits: tuple[Row, ...]
     has_ended: bool
 
@@ -65,6 +69,7 @@ class StoredRun:
             "memories": [_plain(row) for row in self.memories],
             "feedback": [_plain(row) for row in self.feedback],
             "adjustments": [_plain(row) | {"deltas": _parsed(row["deltas"])} for row in self.adjustments],
+            "approvals": [clean(one) for one in self.questions],
             "credits": [_plain(row) for row in self.credits],
         }
 
@@ -99,6 +104,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
             adjustments=tuple(
                 reader.rows("SELECT * FROM run_adjustments WHERE tenant_id = ? AND run_id = ? ORDER BY seq", key)
             ),
+            questions=tuple(map(question, reader.tuples(approval_statements.SELECT_QUESTIONS, key))),
             credits=tuple(
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),

@@ -27,5 +27,6 @@ def within(db: str | None, work: Callable[[Trackrecord], Awaitable[T]]) -> T:
 async def _carried(db: str | None, work: Callable[[Trackrecord], Awaitable[T]]) -> T:
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
+    # a run that is due must not begin in a process that is about to end
     async with Trackrecord(db, resumes=False) as tr:
         return await work(tr)

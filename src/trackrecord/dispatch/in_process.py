@@ -110,7 +110,8 @@ class Sweep:
         pruned_at = clock()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), SWEEP_S)
+                async with asyncio.timeout(SWEEP_S):  # `wait_for` of 3.11 swallows a cancel that comes with the word
+                    await self._told.wait()
             self._told.clear()
             if clock() - pruned_at >= PRUNE_S:
                 pruned_at = clock()

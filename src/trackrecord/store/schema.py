@@ -506,6 +506,7 @@ audit_events = _table(
     clustered=True,
 )
 
+_OPEN: Final = text("decision IS NULL")
 approvals = _table(
     "approvals",
     "tenant_id run_id path",
@@ -536,13 +537,7 @@ approvals = _table(
         "approvals_decided",
     ),
     _of_run(),
-    Index(
-        "approvals_open",
-        "tenant_id",
-        "requested_at",
-        sqlite_where=text("decision IS NULL"),
-        postgresql_where=text("decision IS NULL"),
-    ),
+    Index("approvals_open", "tenant_id", "requested_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     clustered=True,
 )
 

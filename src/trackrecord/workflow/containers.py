@@ -32,6 +32,7 @@ from trackrecord.workflow.steps import (
 )
 
 Values = Mapping[str, Json]
+VERSION: Final = re.compile(r"[0-9a-f]{4,64}")
 BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -181,8 +182,12 @@ def sub_workflow(values: Values, site: Site) -> SubWorkflowBody | None:
     if (agent is None) == (given is None):
         said = "both 'agent' and 'steps'" if agent is not None else "neither 'agent' nor 'steps'"
         site.add("", f"a sub_workflow has {said}", "Give exactly one: the name of an agent, or steps of its own.")
-    if values["version"] is not None and agent is None:
+    version = values["version"]
+    if version is not None and agent is None:
         site.add("version", "only an agent has a version", "Remove it, or name the agent.")
+    elif isinstance(version, str) and VERSION.fullmatch(version) is None:
+        cure = "Write 4 or more of its 64 hexadecimal digits, or leave it out for the current one."
+        site.add("version", f"{describe(version)} is not how a version begins", cure)
     inputs = site.template(values["inputs"], "inputs")
     steps = None if given is None else _closed(site, values).steps(given, "steps")
     outputs = _outputs(values, site)
@@ -192,7 +197,7 @@ def sub_workflow(values: Values, site: Site) -> SubWorkflowBody | None:
         inputs=inputs,
         steps=steps,
         agent=cast("str | None", agent),
-        version=cast("str | None", values["version"]),
+        version=cast("str | None", version),
         outputs=outputs,
     )
 

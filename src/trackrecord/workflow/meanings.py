@@ -115,7 +115,7 @@ BODIES: Final[Mapping[StepType, Meanings]] = {
     },
     "sub_workflow": {
         "agent": "Name of the agent that runs as a child run. Exactly one of agent and steps.",
-        "version": "Beginning of the hash of the agent's version; the current one when left out.",
+        "version": "The hash of the agent's version or its beginning; the current one when left out.",
         "steps": "Steps of this run, which see their inputs and nothing around. Exactly one of agent and steps.",
         "inputs": "What is passed in, by name; templates anywhere inside.",
         "outputs": "What comes out, by name: templates over output, and over the inner steps and vars.",

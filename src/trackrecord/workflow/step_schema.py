@@ -20,7 +20,7 @@ from trackrecord.workflow.aliases import (
     OLD_RETRY,
     OLD_TYPES,
 )
-from trackrecord.workflow.containers import BRANCH
+from trackrecord.workflow.containers import BRANCH, VERSION
 from trackrecord.workflow.definition import DURATION
 from trackrecord.workflow.field_schema import KEYWORDS, Schema, of_field, of_table, older, properties, requirement
 from trackrecord.workflow.field_schema import together as all_of
@@ -160,7 +160,7 @@ def _bodies(kind: StepType) -> dict[str, Schema]:
         "compare": {"operation": {"type": "string", "enum": list(_comparisons())}},
         "delay": {"duration": _DURATION},
         "approval": {"approvers": _approvers(), "timeout": _TIMEOUT, "timeout_ms": {"const": None}},
-        "sub_workflow": {"steps": _SOME_STEPS},
+        "sub_workflow": {"steps": _SOME_STEPS, "version": {"type": "string", "pattern": f"^(?:{VERSION.pattern})$"}},
     }
     return common | own.get(kind, {})
 

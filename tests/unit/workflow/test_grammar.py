@@ -643,7 +643,14 @@ def test_a_hyphen_in_an_older_reference_is_explained() -> None:
             ],
         ),
         (
-            {"type": "sub_workflow", "version": "ab", "steps": [_llm("b")]},
+            {"type": "sub_workflow", "agent": "x", "version": "v2"},
+            [
+                "[0].version: the text 'v2' is not how a version begins."
+                " Write 4 or more of its 64 hexadecimal digits, or leave it out for the current one."
+            ],
+        ),
+        (
+            {"type": "sub_workflow", "version": "abcd", "steps": [_llm("b")]},
             ["[0].version: only an agent has a version. Remove it, or name the agent."],
         ),
     ],
@@ -812,6 +819,8 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         {"id": "b", **call, "effect": "keyed"},
         {"id": "c", **call, "action": "balance"},
         {"id": "d", **call, "action": "payy"},
+        {"id": "e", "type": "switch", "value": "{{ inputs.x }}", "cases": {"k": [{"id": "f", **call}]}},
+        {"id": "g", "type": "sub_workflow", "steps": [{"id": "h", **call}]},
     )
 
     found = effects.check(
@@ -825,6 +834,11 @@ def test_retrying_an_action_that_turns_out_unsafe_is_refused() -> None:
         "workflow_steps[0].steps[0].retry: bank.pay is unsafe and cannot be retried: it might happen twice."
         " Remove retry, or write `effect: keyed` if the action honours the idempotency key.",
         "workflow_steps[3].action: the plugin 'bank' has no action 'payy'. Not bank.payy.",
+        *(
+            f"workflow_steps[{at}].retry: bank.pay is unsafe and cannot be retried: it might happen twice."
+            " Remove retry, or write `effect: keyed` if the action honours the idempotency key."
+            for at in ("4].cases.k[0", "5].steps[0")
+        ),
     ] == [str(problem) for problem in found]
 
 

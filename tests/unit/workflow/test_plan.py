@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trackrecord.workflow.plan import before, cycles, order, plan
+from trackrecord.workflow.plan import before, cycles, order, plan, unreachable
 
 
 @st.composite
@@ -111,3 +111,17 @@ def test_separate_cycles_are_named_separately() -> None:
     graph = plan(list("abcdx"), [("b",), ("a",), ("d",), ("c",), ("a",)])
 
     assert ((0, 1), (2, 3)) == cycles(graph)
+
+
+@given(_graphs(is_acyclic=False))
+def test_what_cannot_start_is_in_a_circle_or_waits_for_one(drawn: tuple[list[str], list[list[str]]]) -> None:
+    """Every step runs, is in a cycle that is told, or is told as unreachable with a step that never ends."""
+    graph = plan(*drawn)
+    told = {index for cycle in cycles(graph) for index in cycle}
+    behind = dict(unreachable(graph))
+
+    assert set(range(len(drawn[0]))) == set(order(graph)) | told | set(behind)
+    assert not told & set(behind)
+    for index, blocker in behind.items():
+        assert blocker in graph.dependencies[index]
+        assert blocker in told | set(behind)

@@ -84,6 +84,34 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
             examples=("trackrecord intensity support-triage",),
         ),
     ),
+    "Answer what they ask": (
+        Command(
+            name="approvals",
+            summary="list what waits for a person",
+            examples=("trackrecord approvals", "trackrecord approvals last --json"),
+        ),
+        Command(
+            name="approve",
+            summary="say yes to what a run asks",
+            examples=(
+                "trackrecord approve last",
+                'trackrecord approve 019a8c3f s:ok --as anna --comment "Up to 200."',
+            ),
+        ),
+        Command(
+            name="reject",
+            summary="say no to what a run asks",
+            examples=('trackrecord reject last --as anna --comment "Too dear."',),
+        ),
+        Command(
+            name="settle",
+            summary="say what became of a call whose outcome nobody knows",
+            examples=(
+                "trackrecord settle last s:send --outcome done --data '{\"id\": 7}'",
+                "trackrecord settle last s:send --outcome retry",
+            ),
+        ),
+    ),
     "Teach them": (
         Command(
             name="feedback",

@@ -16,16 +16,18 @@ from trackrecord.cli.escape import line
 from trackrecord.cli.html.bars import bars
 from trackrecord.cli.html.document import disclosure, facts, page, section
 from trackrecord.cli.html.element import Child, Markup, element
-from trackrecord.cli.html.state import run_badge, span_badge
+from trackrecord.cli.html.state import question_badge, run_badge, span_badge
 from trackrecord.cli.html.table import table
 from trackrecord.cli.look import joined
 from trackrecord.cli.pages.models import model_notes, model_sums
+from trackrecord.cli.pages.questions import fate, open_facts
 from trackrecord.cli.pages.record import NOT_KEPT, standing, workflow_rows
 from trackrecord.cli.pages.tools import COLUMNS, tool_note, tool_rows
 from trackrecord.cli.pages.trouble import troubles
 from trackrecord.cli.pages.use import figures, use_title
 from trackrecord.cli.stored import StoredRun, payload_value
 from trackrecord.cli.units import amounts, count, exact, milliseconds
+from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.reader import Row
 
 _JSON_COLUMNS: Final = 100
@@ -45,6 +47,7 @@ _MODELS: Final = (
 def record_html(run: StoredRun, now: datetime, added: Mapping[str, Json] | None = None) -> str:
     """The page; `added` is what the run added to its agent's intensity metrics, None when that is not known."""
     found = {
+        "asked": ("Asked of people", _questions(run, now)),
         "used": (use_title(run), _used(run)),
         "models": ("Tokens by model", _models(run)),
         "waterfall": ("Waterfall", bars(run.spans, mark=_failed_at(run))),
@@ -61,10 +64,10 @@ def record_html(run: StoredRun, now: datetime, added: Mapping[str, Json] | None 
     sections = [section(place, title, inside) for place, (title, inside) in kept.items()]
     row = run.execution
     title = f"{line(str(row['agent_name']), 80)}: {row['status']}, run {run.run_id}"
-    return page(title, [_head(run), *sections], now, places=[(place, title) for place, (title, _) in kept.items()])
+    return page(title, [_head(run, now), *sections], now, places=[(place, title) for place, (title, _) in kept.items()])
 
 
-def _head(run: StoredRun) -> Markup:
+def _head(run: StoredRun, now: datetime) -> Markup:
     row = run.execution
     took = milliseconds(row["execution_duration_ms"]) if run.has_ended else "not ended"
     when = element("time", exact(row["created_at"]), datetime=str(row["created_at"]))
@@ -87,15 +90,15 @@ def _head(run: StoredRun) -> Markup:
         "header",
         element("h1", element("bdi", str(row["agent_name"]))),
         element("p", run_badge(str(row["status"]), row["error_code"]), class_="verdict"),
-        _failure(run),
+        _failure(run, now),
         facts([(name, told) for name, told in rows if told]),
     )
 
 
-def _failure(run: StoredRun) -> Child:
+def _failure(run: StoredRun, now: datetime) -> Child:
     row = run.execution
     if not run.has_ended:
-        return element("p", standing(run), class_="note")
+        return element("p", standing(run, now), class_="note")
     if row["error_code"] is None and row["error_message"] is None:
         return None
     path = element("code", str(row["error_path"])) if row["error_path"] else None
@@ -109,6 +112,23 @@ def _failure(run: StoredRun) -> Child:
 
 def _failed_at(run: StoredRun) -> str | None:
     return str(run.execution["error_path"]) if run.execution["error_path"] else None
+
+
+def _questions(run: StoredRun, now: datetime) -> Child:
+    items = [
+        element(
+            "li",
+            element("p", question_badge(one.decision, one.kind), " ", element("code", one.place)),
+            element("p", one.message, class_="said"),
+            element("p", " · ".join(_facts(one, now)), class_="note"),
+        )
+        for one in run.questions
+    ]
+    return element("ul", items, class_="troubles") if items else None
+
+
+def _facts(one: StoredQuestion, now: datetime) -> list[str]:
+    return [fate(one)] if one.decision is not None else open_facts(one, _JSON_COLUMNS, now)
 
 
 def _used(run: StoredRun) -> Child:

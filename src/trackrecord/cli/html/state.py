@@ -45,6 +45,13 @@ def span_badge(status: str) -> Markup:
     return _badge("✓" if sign == " " else sign, word, mood(status))
 
 
+def question_badge(decision: str | None, kind: str) -> Markup:
+    """How a question to a person stands."""
+    if decision is None:
+        return _badge("?" if kind == "unknown_outcome" else "‖", "open", "calm")
+    return _badge("✗", decision, "bad") if decision == "rejected" else _badge("✓", decision, "good")
+
+
 def verdict_badge(verdict: str) -> Markup:
     """A verdict on a field."""
     return _badge(_VERDICTS.get(verdict, "?"), verdict, mood(verdict))

@@ -16,6 +16,7 @@ from trackrecord.cli.pages.adjustments import adjustment_lines
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.pages.memory import feedback_lines
 from trackrecord.cli.pages.models import model_lines
+from trackrecord.cli.pages.questions import question_lines, waits
 from trackrecord.cli.pages.tools import tool_lines
 from trackrecord.cli.pages.trouble import MOST_TROUBLES, trouble_lines
 from trackrecord.cli.pages.use import use_lines
@@ -27,14 +28,14 @@ from trackrecord.tenancy import LOCAL_USER
 
 _MOST_ANSWER_LINES: Final = 14
 NOT_KEPT: Final = "not kept (payload policy none, or erased)"
-_WAITS: Final = {"unknown_outcome": "nobody knows whether an unsafe call had its effect; a person must say"}
 
 
 def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = False) -> str:
     """The page; `is_whole` draws every span and the whole answer."""
     sections = [
         _head(run, look, now),
-        _trouble(run, look),
+        _trouble(run, look, now),
+        question_lines(run.questions, look, now),
         _inputs(run, look),
         _answer(run, look, None if is_whole else _MOST_ANSWER_LINES),
         feedback_lines(run.feedback, look, now),
@@ -79,10 +80,10 @@ def _head(run: StoredRun, look: Look, now: datetime) -> list[str]:
     ]
 
 
-def _trouble(run: StoredRun, look: Look) -> list[str]:
+def _trouble(run: StoredRun, look: Look, now: datetime) -> list[str]:
     row = run.execution
     if not run.has_ended:
-        return paragraph(standing(run), look.width)
+        return paragraph(standing(run, now), look.width)
     if row["error_code"] is None and row["error_message"] is None:
         return []
     status = str(row["status"])
@@ -95,12 +96,14 @@ def _trouble(run: StoredRun, look: Look) -> list[str]:
     return [head, *(f"  {text}" for text in message)]
 
 
-def standing(run: StoredRun) -> str:
+def standing(run: StoredRun, now: datetime) -> str:
     """What is said of a run that has not ended."""
     row = run.execution
-    reason = str(row["wait_reason"]) if row["wait_reason"] else ""
-    waits = f" for {_WAITS.get(reason, line(reason))}" if reason else ""
-    return f"The run is {row['status']}{waits}. What follows is what it has used so far."
+    told = f"is {row['status']}"
+    if row["status"] == "waiting":
+        since = next((one.requested_at for one in run.questions if one.decision is None), None)
+        told = waits(row["wait_reason"], since, row["ready_at"], now)
+    return f"The run {told}. What follows is what it has used so far."
 
 
 def _inputs(run: StoredRun, look: Look) -> list[str]:

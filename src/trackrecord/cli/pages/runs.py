@@ -23,6 +23,7 @@ _RUNS: Final = (
     Column(title="time", is_right=True),
     Column(title="ago", is_right=True),
 )
+_REASONS: Final = {"unknown_outcome": "outcome"}
 _AGENTS: Final = (
     Column(title="agent", least=12),
     Column(title="status"),
@@ -42,7 +43,7 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
             str(row["id"])[:length],
             line(str(row["agent_name"]), 60),
             line(str(row["engine"]), 20),
-            run_state(look, str(row["status"]), row["error_code"]),
+            f"{run_state(look, str(row['status']), row['error_code'])}{_reason(row)}",
             count(row["tokens_used"]),
             milliseconds(row["execution_duration_ms"]),
             age(row["created_at"], now),
@@ -50,6 +51,12 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
         for row in rows
     ]
     return "\n".join(table(look, _RUNS, drawn))
+
+
+def _reason(row: Row) -> str:
+    """What a waiting run waits for, in a word."""
+    reason = row["wait_reason"] if row["status"] == "waiting" else None
+    return "" if reason is None else f" ({_REASONS.get(str(reason), line(str(reason), 9))})"
 
 
 def runs_note(rows: Sequence[Row]) -> str:
