@@ -3,8 +3,8 @@
 Armed by tests in process, or for a child process by its environment:
 `TRACKRECORD_FAILPOINTS="finish.precommit=kill,accept.agents=raise"`. Places that many pass say where they are, so that
 one passage can be picked: `tool.after@s:each/i:2/s:pay/tool=kill`, with `#2` behind it of the second attempt only.
-Before a process is killed or stopped the place is written to the file named by `TRACKRECORD_FAILPOINTS_TOLD`, so that a test sees
-where it died. Must never be armed by anything but a test.
+Before a process is killed or stopped the place is written to the file named by `TRACKRECORD_FAILPOINTS_TOLD`, so that
+a test sees where it died. Must never be armed by anything but a test.
 """
 
 from __future__ import annotations

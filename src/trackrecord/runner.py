@@ -126,7 +126,7 @@ class Started:
         """Stop the run at its next await; what it has spent is recorded. Does nothing once it has ended."""
         self.cancel_code = self.cancel_code or code
         if self._live is not None and self._live.cancel_code is None:
-            self._live.cancel_code = self.cancel_code
+            self._live.cancel(self.cancel_code)
             if self._work is not None:
                 self._work.cancel()
 
@@ -437,7 +437,7 @@ class Runner:
         except (Conflict, UnknownRun):
             return False
         try:
-            await self._closed(left, begun, ABANDONED)
+            await self._closed(left, begun, cancelled(begun.cancel_code) if begun.cancel_code else ABANDONED)
         except Conflict:
             return False
         return True

@@ -108,7 +108,12 @@ FAILING: list[dict[str, Any]] = [
         "read": [_act("r", "read", slow_ms=4_000)],
     }},
 ]  # fmt: skip
-STORIES = {"whole": STEPS, "rough": ROUGH, "failing": FAILING}
+SLOW: list[dict[str, Any]] = [
+    {"id": "both", "type": "parallel", "branches": [
+        [_act("look", "read"), _act("long", "keyed", slow_ms=4_000)], [_act("pay", "unsafe", slow_ms=4_000)],
+    ]},
+]  # fmt: skip
+STORIES = {"whole": STEPS, "rough": ROUGH, "failing": FAILING, "slow": SLOW}
 
 
 def _call(action: str, **arguments: Any) -> dict[str, Any]:
@@ -236,6 +241,25 @@ async def _child(folder: Path, port: int, durability: str, name: str, arm: Calla
         if run_of(folder) is None:
             await tr.run(worker(name), {})
         await carried(tr, port, arm)
+
+
+def cancelled_child(folder: str, port: int, point: str, is_closed: bool) -> None:
+    """Run the slow workflow and cancel it, or close what runs it, as a process that is killed before that is done."""
+    os.environ[failpoints.TOLD] = str(Path(folder) / TOLD)
+    asyncio.run(_cancelled(Path(folder), port, point, is_closed))
+
+
+async def _cancelled(folder: Path, port: int, point: str, is_closed: bool) -> None:
+    async with opened(folder, port) as tr:
+        started = await tr.start(worker("slow"), {})
+        while started.live is None or started.live.in_flight < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # both slow calls are under way, and nothing else is on its way to the disk
+        failpoints.points[point] = "kill"
+        if is_closed:
+            return
+        started.cancel()
+        await started.task
 
 
 def _arm(points: Mapping[str, str], when: str, action: Action) -> None:

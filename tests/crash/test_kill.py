@@ -8,7 +8,21 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.crash.killing import Place, Stage, around, die, fresh, go_on, is_complete, places, staged, wrongs
+from tests.crash import story
+from tests.crash.killing import (
+    Place,
+    Stage,
+    around,
+    die,
+    forked,
+    fresh,
+    go_on,
+    is_complete,
+    let_go,
+    places,
+    staged,
+    wrongs,
+)
 from tests.crash.server import CountingServer, counting
 
 SHARES = 4
@@ -93,6 +107,26 @@ async def test_killed_under_async(tmp_path: Path, stage: Stage) -> None:
     sample = places(stage.expected)[::9]
     wrong = [one for place in sample for one in await tried(stage, tmp_path, place, durability="async")]
     assert [] == wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["cancelled", "closed"])
+async def test_killed_while_it_is_cancelled(tmp_path: Path, server: CountingServer, is_closed: bool) -> None:
+    """What was cancelled stays so: its steps are recorded as stopped by then, and nothing of it is done again."""
+    server.reset()
+    stage = await staged(server, tmp_path, "slow")
+    assert "completed" == stage.expected.execution["status"]
+    server.reset()
+    folder = fresh(tmp_path, "killed", stage.blank)
+    child = forked(story.cancelled_child, str(folder), server.port, "journal.postcommit", is_closed)
+    child.join(30)
+    assert (-9, "journal.postcommit\n") == (child.exitcode, (folder / story.TOLD).read_text())
+    let_go(stage, folder)
+    before = dict(server.sent)
+    found = await go_on(stage, folder)
+    code = "signal" if is_closed else "user"
+    assert ("cancelled", code) == (found.execution["status"], found.execution["error_code"])
+    assert before == dict(server.sent)
+    assert [] == [one for one in wrongs(stage, found, folder) if one.startswith("verify")]
 
 
 def _place_in_time(stage: Stage, place: Place) -> tuple[int, int]:

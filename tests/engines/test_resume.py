@@ -294,7 +294,7 @@ async def test_a_branch_that_works_keeps_the_run(tmp_path: Path) -> None:
 
 
 async def test_a_failure_ends_what_waits_deep_inside(tmp_path: Path) -> None:
-    """What waits beside a failure is stopped, not parked, though for a moment nothing can go on: all of it has ended."""
+    """What waits beside a failure is stopped, not parked, though for a moment nothing can go on: all is recorded."""
     ok = {"id": "ok", "type": "approval", "message": "May it?"}
     steps = [{"id": "all", "type": "parallel", "branches": {
         "fails": [{"id": "bad", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 0.1}},

@@ -1,20 +1,22 @@
 """What is kept of a run so that it can be resumed, and stands nowhere else: checkpoints that are no effects. Pure.
 
 `request` holds what the run was asked for beyond its agent's definition, and its inputs where the payload policy keeps
-them out of `run_payloads`; `epoch:<n>` the moment a later epoch began. Must never hold a known secret.
+them out of `run_payloads`; `epoch:<n>` the moment a later epoch began; `cancel` that it is to end. Must never hold a
+known secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, cast
 
 from trackrecord.canonical import Json, digest, encode_clean, loads
-from trackrecord.context.protocols import Checkpoint
+from trackrecord.context.protocols import CANCEL, Checkpoint
 from trackrecord.record.redact import Redactor
 
 REQUEST: Final = "request"
 EPOCH: Final = "epoch"
+CancelCode = Literal["user", "signal"]
 LACKING: Final = "is_lacking"  # a secret had to be left out
 
 
@@ -40,6 +42,11 @@ def request(asked: Mapping[str, Json], inputs_text: str | None, redactor: Redact
 def began(epoch: int, at: str) -> Checkpoint:
     """The moment an epoch after the first began: should it be killed, the gap before it is known all the same."""
     return _kept(f"epoch:{epoch}", EPOCH, epoch=epoch, subject=at)
+
+
+def wish_of(checkpoints: Iterable[Checkpoint]) -> CancelCode | None:
+    """The code under which a process that died was about to end the run; None when it was not."""
+    return next((cast("CancelCode", one.subject) for one in checkpoints if one.kind == CANCEL), None)
 
 
 def request_of(outcome: str | None) -> Mapping[str, Json]:

@@ -192,6 +192,7 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
     key = (tenant_id, run_id)
     connection.execute(statements.SAVE_CHECKPOINT, codec.checkpoint_row(tenant_id, run_id, began(epoch, now)))
     failpoints.reach("begin.run_checkpoints")
+    checkpoints = _checkpoints(connection, key)
     return Begun(
         tenant_id=tenant_id,
         run_id=run_id,
@@ -199,9 +200,9 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         began_at=now,
         now=now_at,
         spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
-        checkpoints=_checkpoints(connection, key),
+        checkpoints=checkpoints,
         hold=hold,
-        cancel_code=cancel_code,
+        cancel_code=cancel_code or kept.wish_of(checkpoints),
     )
 
 
