@@ -125,7 +125,10 @@ class Story:
         return [*ends, self.draw(st.sampled_from(statuses))]
 
     def count_attempt(self, number: int, before: str | None, status: str) -> None:
-        self.retries += number > 1 and before != "interrupted"
+        self.retries += number > 1 and before not in (
+            "interrupted",
+            "cancelled",
+        )  # nothing follows one that was stopped but in a later epoch
         self.interruptions += status == "interrupted"
         self.unknown += status == "unknown"
 
