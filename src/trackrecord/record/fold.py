@@ -126,7 +126,7 @@ class Tally:
             self._interrupted.add((span.path, span.attempt))
         elif status == "unknown":
             self._unknown.add((span.path, span.attempt))
-        elif status == "cancelled":
+        elif status == "cancelled" and kind in EFFECT_KINDS:
             self._stopped.add((span.path, span.attempt))
         if kind in EFFECT_KINDS and kind != "wait":
             self._busy.append(_interval(span))
