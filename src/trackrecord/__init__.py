@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.errors import TrackrecordError
+    from trackrecord.handles import Run
     from trackrecord.plugins.functions import FunctionPlugin
     from trackrecord.record.execution_data import AgentExecutionData
     from trackrecord.record.record import Record
-    from trackrecord.runner import Run
     from trackrecord.sync import SyncTrackrecord
     from trackrecord.wiring import Trackrecord
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from trackrecord.agent import Agent
 from trackrecord.errors import BadInput
+from trackrecord.handles import Run, Started
 from trackrecord.memory.entries import LearntKind
 from trackrecord.parity import Comparison
 from trackrecord.record.execution_data import AgentExecutionData
-from trackrecord.runner import Run, Started
 from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.consolidation import Consolidated
 from trackrecord.store.feedback import Feedback

@@ -25,6 +25,7 @@ from trackrecord.dispatch.in_process import MOST_AT_ONCE, Sweep
 from trackrecord.engines.agentkit import AgentKit
 from trackrecord.engines.orchestrator import Orchestrator
 from trackrecord.errors import BadInput
+from trackrecord.handles import Run, Started
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
 from trackrecord.parity import Comparison, run_apart
@@ -37,7 +38,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
-from trackrecord.runner import Run, Runner, Started
+from trackrecord.runner import Runner
 from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.feedback import Feedback
 from trackrecord.store.ledger import CreditAccount

@@ -42,6 +42,7 @@ POKES = [
     Poke("rooms", "engines", "trackrecord.runner", "siblings"),  # the runner knows the store
     Poke("rooms", "store", "trackrecord.runner"),
     Poke("rooms", "runner", "trackrecord.wiring"),
+    Poke("rooms", "handles", "trackrecord.runner"),
     Poke("rooms", "reviving", "trackrecord.runner"),
     Poke("rooms", "errors", "trackrecord.places"),
     Poke("rooms", "places", "trackrecord.config"),

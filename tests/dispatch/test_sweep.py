@@ -26,8 +26,9 @@ from trackrecord.context.live_run import Progress
 from trackrecord.dispatch import in_process
 from trackrecord.dispatch.in_process import Sweep
 from trackrecord.errors import BadAgent, Conflict, StoreBusy
+from trackrecord.handles import Started
 from trackrecord.plugins.protocol import EffectClass
-from trackrecord.runner import Runner, Started
+from trackrecord.runner import Runner
 from trackrecord.store import transactions
 from trackrecord.store.filing import accepted
 from trackrecord.store.protocol import ExpiredRun, FinishedRun

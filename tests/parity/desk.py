@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from trackrecord.handles import Started
 from trackrecord.plugins.functions import FunctionPlugin
 from trackrecord.plugins.protocol import Invocation, Result, ToolCallFailed
-from trackrecord.runner import Started
 
 
 class ToolBroke(BaseException):

@@ -13,7 +13,7 @@ from trackrecord.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
-    from trackrecord.runner import Run, Started
+    from trackrecord.handles import Run, Started
     from trackrecord.wiring import Trackrecord
 
 COMPLETED: Final = 0

@@ -296,14 +296,16 @@ class RunContext:
             around.remembered.append(kind)
         return is_kept
 
-    async def sleep(self, relative: str, *, until: datetime) -> int:
-        """Wait until a moment; milliseconds waited, counted from when the wait first began.
+    async def sleep(self, relative: str, *, until: datetime, since: datetime | None = None) -> int:
+        """Wait until a moment; milliseconds waited, counted from when the wait first began, at `since` or now.
 
         Raises:
             Cancelled: the run may not go on.
         """
         # no moment is part of what is asked for: one that a duration led to is another when the run is resumed
-        effect = self._plain_effect(f"{relative}/wait" if relative else "wait", "wait", "", sleeping(self._run, until))
+        effect = self._plain_effect(
+            f"{relative}/wait" if relative else "wait", "wait", "", sleeping(self._run, since or now(), until)
+        )
         value = (await self._perform(effect)).value
         return value if isinstance(value, int) else 0
 

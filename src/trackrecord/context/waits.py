@@ -20,11 +20,11 @@ LOOK_S = 1.0  # how often a run that is busy elsewhere looks whether a question 
 UNKNOWN_DAYS = 7  # how long it is waited for somebody to say what became of an unsafe effect
 
 
-def sleeping(run: LiveRun, until: datetime) -> Perform:
-    """Wait until a moment; gives the milliseconds since the wait first began."""
+def sleeping(run: LiveRun, began: datetime, until: datetime) -> Perform:
+    """Wait until a moment; gives the milliseconds since the wait first began, now or in an earlier epoch."""
 
     async def sleep(effect: Effect) -> Outcome:
-        since, end = _begun(run, effect.path) or (now(), until)
+        since, end = _begun(run, effect.path) or (began, until)
         if end - now() > timedelta(seconds=run.patience_s):
             run.journal.append(None, _marker(run, effect, f"{stamp(since)} {stamp(end)}"))
         while now() < end:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import Final
 
 from trackrecord.errors import CannotResume, Conflict, Refused, RequestError
-from trackrecord.runner import Runner, Started
+from trackrecord.handles import Started
+from trackrecord.runner import Runner
 from trackrecord.store.protocol import ExpiredRun
 
 SWEEP_S: Final = 2.0

@@ -36,7 +36,10 @@ class ExpressionError(Exception):
     Attributes:
         message: what is wrong, with the value or its kind.
         cure: what to write instead; empty when the message says it.
+        option: of a transform that cannot be compiled: the option that is wrong; empty when it is none of them.
     """
+
+    option: str = ""
 
     def __init__(self, message: str, cure: str = "") -> None:
         """Keep message and cure; `str(error)` is the message alone."""

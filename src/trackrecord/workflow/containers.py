@@ -40,7 +40,7 @@ def conditional(values: Values, site: Site) -> ConditionalBody | None:
     """The body of a conditional step."""
     condition = site.condition(values["condition"], "condition")
     then, otherwise = (_arm(values[name], name, site) for name in ("then", "else"))
-    if values["then"] == [] and values["else"] == []:
+    if values["then"] == [] and values["else"] == [] and not site.is_wrong("then", "else"):
         site.add("", "a conditional needs steps in 'then' or 'else'")
     return None if condition is None else ConditionalBody(condition=condition, then=then, otherwise=otherwise)
 
@@ -179,7 +179,7 @@ def map_(values: Values, site: Site) -> MapBody | None:
 def sub_workflow(values: Values, site: Site) -> SubWorkflowBody | None:
     """The body of a sub_workflow step."""
     agent, given = values["agent"], values["steps"]
-    if (agent is None) == (given is None):
+    if (agent is None) == (given is None) and not site.is_wrong("agent", "steps"):
         said = "both 'agent' and 'steps'" if agent is not None else "neither 'agent' nor 'steps'"
         site.add("", f"a sub_workflow has {said}", "Give exactly one: the name of an agent, or steps of its own.")
     version = values["version"]

@@ -54,18 +54,28 @@ class Each:
 
 @dataclass(slots=True)
 class Reader:
-    """Compiles the options of one transform, noting what they refer to outside of the items."""
+    """Compiles the options of one transform, noting what they refer to outside of the items.
+
+    Attributes:
+        reading: the option looked at last; when compiling fails, the one that is wrong.
+    """
 
     options: Mapping[str, Json]
     references: dict[Reference, None] = field(default_factory=dict[Reference, None])
+    reading: str = ""
+
+    def given(self, name: str, default: Json = None) -> Json:
+        """An option as it is written."""
+        self.reading = name
+        return self.options.get(name, default)
 
     def template(self, name: str) -> Evaluate:
         """A template of the step's own scope."""
-        return self._noted(compile_template(self.options[name])).run
+        return self._noted(compile_template(self.given(name))).run
 
     def data(self, name: str) -> Evaluate:
         """What an option stands for: data of any kind, or a template that gives it."""
-        given = self.options[name]
+        given = self.given(name)
         if isinstance(given, str) and "{{" not in given:
             raise ExpressionError(f"{name!r} is {describe(given)}, not data", "Write '{{ steps.<id>.data }}'.")
         if not isinstance(given, str | list | dict):
@@ -79,7 +89,7 @@ class Reader:
 
     def value(self, name: str) -> Each:
         """A template for every item; a text without braces is an expression, since it would be the same for all."""
-        given = self.options[name]
+        given = self.given(name)
         if isinstance(given, str) and "{{" not in given:
             return self._expression(given)
         template = self._noted(compile_template(given), _PER_ITEM)
@@ -87,7 +97,7 @@ class Reader:
 
     def condition(self, name: str) -> Each:
         """A condition for every item."""
-        condition = compile_condition(self.options[name])
+        condition = compile_condition(self.given(name))
         self._note(condition.references, _PER_ITEM)
         return Each(condition.run, condition.node_count)
 
@@ -109,7 +119,7 @@ class Reader:
 
     def keys(self, name: str) -> list[Each]:
         """The keys of an option that takes one or a list; the item itself when there is none."""
-        given = self.options.get(name)
+        given = self.given(name)
         if given is None:
             return [self._expression("item")]
         if isinstance(given, list) and given:
@@ -118,7 +128,7 @@ class Reader:
 
     def word(self, name: str, words: Sequence[str]) -> str:
         """One of a few words, the first by default."""
-        given = self.options.get(name, words[0])
+        given = self.given(name, words[0])
         if given not in words:
             raise ExpressionError(f"{name!r} cannot be {describe(given)}", near(str(given), words))
         return str(given)

@@ -17,7 +17,8 @@ from trackrecord.workflow.fields import Problems, join, near
 from trackrecord.workflow.references import Reference, Template, compile_template
 from trackrecord.workflow.scope import Scope
 from trackrecord.workflow.steps import StepList
-from trackrecord.workflow.transforms import Transform, compile_transform
+from trackrecord.workflow.transforms import OPTIONS, Transform, compile_transform
+from trackrecord.workflow.vocabulary import COMMON
 
 Compiled = TypeVar("Compiled", Template, Condition, Transform)
 ReadSteps = Callable[[Json, str, Scope, frozenset[str]], StepList]
@@ -49,6 +50,11 @@ class Site:
         """Keep a problem of one field; an empty name means the step itself."""
         self.problems.add(join(self.path, name) if name else self.path, message, cure)
 
+    def is_wrong(self, *names: str) -> bool:
+        """Whether a field has a problem already, so that what follows from it need not be told as well."""
+        places = [join(self.path, name) for name in names]
+        return any(problem.path in places for problem in self.problems.found)
+
     def within(self, scope: Scope) -> Site:
         """The same place with another scope."""
         return replace(self, scope=scope)
@@ -63,15 +69,28 @@ class Site:
 
     def transform(self, operation: str, options: Mapping[str, Json]) -> Transform | None:
         """The compiled transform of the step; None when it is wrong."""
+        if self._has_strangers(operation, options):
+            return None
         try:
             compiled = compile_transform(operation, options)
         except ExpressionError as error:
-            self.add("", error.message, error.cure)
+            at = join(self.path, error.option) if error.option else self.path
+            self._explain(error, options.get(error.option), at)
             return None
         for reference, complaint in self._complaints(compiled.references):
             at = _holding(reference, dict(options), self.path)
             self.problems.add(at, *complaint)
         return compiled
+
+    def _has_strangers(self, operation: str, options: Mapping[str, Json]) -> bool:
+        """Whether there are fields that the operation does not have; each is added at its own place."""
+        if operation not in OPTIONS:
+            return False
+        own = [name for part in OPTIONS[operation] for name in part]
+        strange = [name for name in options if name not in own]
+        for name in strange:
+            self.add(name, f"{operation} has no field {name!r}", near(name, (*own, *COMMON)))
+        return bool(strange)
 
     def steps(self, value: Json, name: str, roots: Collection[str] = ()) -> StepList:
         """The inner steps of a field; `roots` are names that exist only in there."""

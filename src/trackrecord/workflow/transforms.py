@@ -80,7 +80,8 @@ def compile_transform(operation: str, options: Mapping[str, Json]) -> Transform:
     """
     known = _OPERATIONS.get(operation)
     if known is None:
-        raise ExpressionError(f"there is no operation {operation!r}", near(operation, _OPERATIONS))
+        unknown = ExpressionError(f"there is no operation {operation!r}", near(operation, _OPERATIONS))
+        raise _of_option(unknown, "operation")
     allowed = (*known.required, *known.optional)
     for name in options:
         if name not in allowed:
@@ -89,8 +90,16 @@ def compile_transform(operation: str, options: Mapping[str, Json]) -> Transform:
         if options.get(name) is None:
             raise ExpressionError(f"{name!r} is missing; {operation} needs it")
     reader = Reader(options)
-    run = known.compile(reader)
+    try:
+        run = known.compile(reader)
+    except ExpressionError as error:
+        raise _of_option(error, error.option or reader.reading) from None
     return Transform(operation=operation, source=dumps(dict(options)), references=tuple(reader.references), run=run)
+
+
+def _of_option(error: ExpressionError, name: str) -> ExpressionError:
+    error.option = name
+    return error
 
 
 def _set(reader: Reader) -> Evaluate:
@@ -128,7 +137,7 @@ def _select(reader: Reader) -> Evaluate:
 
 
 def _picker(reader: Reader) -> Callable[[Items, Scope, Meter], Items]:
-    fields = reader.options["fields"]
+    fields = reader.given("fields")
     if isinstance(fields, list) and fields and all(isinstance(name, str) for name in fields):
         names = [str(name) for name in fields]
         return lambda items, scope, meter: rows.selected(rows.objects(items, "'input'"), names)
@@ -184,7 +193,7 @@ def _keys(items: Items, keys: Sequence[Each], scope: Scope, meter: Meter) -> Ite
 
 
 def _flatten(reader: Reader) -> Evaluate:
-    items, depth = reader.items(), reader.options.get("depth", 1)
+    items, depth = reader.items(), reader.given("depth", 1)
     if type(depth) is not int or not 1 <= depth <= MAX_DEPTH:
         raise ExpressionError(f"'depth' cannot be {describe(depth)}", f"Write 1 to {MAX_DEPTH}.")
     return lambda scope, meter: rows.flattened(items(scope, meter), depth)
@@ -192,9 +201,10 @@ def _flatten(reader: Reader) -> Evaluate:
 
 def _aggregate(reader: Reader) -> Evaluate:
     items, sums = reader.items(), _sums(reader)
-    keys = reader.keys("by") if reader.options.get("by") is not None else None
+    keys = reader.keys("by") if reader.given("by") is not None else None
     if keys is not None and any(name == "key" for name, _, _ in sums):
-        raise ExpressionError("'values' cannot hold 'key', which is the key of the group", "Take another name.")
+        message = "'values' cannot hold 'key', which is the key of the group"
+        raise _of_option(ExpressionError(message, "Take another name."), "values")
 
     def run(scope: Scope, meter: Meter) -> Json:
         listed = items(scope, meter)
@@ -219,7 +229,7 @@ def _aggregate(reader: Reader) -> Evaluate:
 
 def _sums(reader: Reader) -> list[tuple[str, str, Each | None]]:
     """Name, operation and what it is over of each value; None counts the items."""
-    given = reader.options["values"]
+    given = reader.given("values")
     form = "Write {orders: count, total: {sum: price}}."
     if not isinstance(given, dict) or not given:
         raise ExpressionError(f"'values' must be a mapping of names, not {describe(given)}", form)
@@ -260,7 +270,7 @@ def _join(reader: Reader) -> Evaluate:
 
 def _on(reader: Reader) -> tuple[list[Each], list[Each], list[str]]:
     """What each side is joined on, and the fields of the same name in both."""
-    on = reader.options["on"]
+    on = reader.given("on")
     if isinstance(on, dict):
         if set(on) != {"left", "right"}:
             raise ExpressionError("'on' must have left and right", "Write {left: user_id, right: id}, or one name.")

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.context.kit import SECRET, USED, Journal, done, journal_of, live, marker, model, tool
 
 from trackrecord.context.live_run import Progress
+from trackrecord.context.strands import Scope
 from trackrecord.errors import Cancelled
 from trackrecord.record.fold import fold
 from trackrecord.record.spans import Span
@@ -122,41 +123,37 @@ class Timer:
 @pytest.mark.parametrize(
     ("events", "moves"),
     [
-        ("work+ work-", []),
-        ("wait+", [None]),
-        ("wait+ wait-", [None, 100]),
-        ("wait+ wait+ wait- wait-", [None, 100]),
-        ("wait+ wait- wait+ wait-", [None, 100, None, 100]),
-        ("work+ wait+ wait- work-", []),
-        ("work+ wait+ work- wait-", [None, 100]),
-        ("wait+ work+ work- wait-", [None, 100, None, 100]),
-        ("wait+ work+ wait- work-", [None, 100]),
+        ("begin rest", []),
+        ("rest", [None]),
+        ("rest begin", [None, 100]),
+        ("begin rest rest begin", [None, 100]),
+        ("rest begin rest begin", [None, 100, None, 100]),
     ],
 )
 async def test_only_working_time_counts(events: str, moves: list[float | None]) -> None:
-    """The run's clock stands still while nothing but waits is in flight, and goes on with what was left."""
-    run = live()
-    run.timeout = timer = Timer(100)  # type: ignore[assignment]  # a double
+    """The run's clock stands still while no strand of it is at work, and goes on with what was left."""
+    timer = Timer(100)
+    scope = Scope(timer=timer)  # type: ignore[arg-type]  # a double
     for event in events.split():
-        (run.enter if event.endswith("+") else run.leave)(is_wait=event.startswith("wait"))
+        getattr(scope, event)()
     assert moves == timer.moves
 
 
-async def test_a_run_without_a_timeout_has_no_clock_to_stop() -> None:
-    """Before the timeout is set, and in a run that has none, entering and leaving change nothing."""
-    run = live()
-    run.enter(is_wait=True)
-    run.leave(is_wait=True)
-    assert run.timeout is None
+async def test_a_scope_without_a_timer_has_no_clock_to_stop() -> None:
+    """Resting and going on change nothing but the count."""
+    scope = Scope()
+    scope.rest()
+    scope.begin()
+    assert 1 == scope.working
 
 
 async def test_a_clock_that_never_ends_is_not_started() -> None:
     """A timeout without an end has no remaining time to keep."""
-    run = live()
-    run.timeout = timer = Timer(0)  # type: ignore[assignment]  # a double
+    timer = Timer(0)
     timer.deadline = None
-    run.enter(is_wait=True)
-    run.leave(is_wait=True)
+    scope = Scope(timer=timer)  # type: ignore[arg-type]  # a double
+    scope.rest()
+    scope.begin()
     assert [] == timer.moves
 
 

@@ -18,7 +18,7 @@ from trackrecord.errors import Conflict
 
 if TYPE_CHECKING:
     from trackrecord.cli.live import View
-    from trackrecord.runner import Started
+    from trackrecord.handles import Started
     from trackrecord.wiring import Trackrecord
 
 _LOOK_S = 0.5
@@ -101,7 +101,7 @@ def _all(tr: Trackrecord, db: str | None) -> int:
 
 
 def _carried(run_id: str, ended: object) -> Carried:
-    from trackrecord.runner import Run  # loaded by now
+    from trackrecord.handles import Run  # loaded by now
 
     if isinstance(ended, Run):
         return Carried(run=ended, exit_code=0 if ended.status in ("completed", "waiting") else 1)

@@ -18,12 +18,12 @@ _MAX_MESSAGE = 10_000
 async def run_delay(place: Place, step: Step, body: DelayBody, segment: str) -> Json:
     """How long it waited, in milliseconds; a moment that has passed is not waited for."""
     relative = f"{place.above}{segment}"
-    waited_ms = await place.ctx.sleep(relative, until=_until(place, step, body))
+    began = now()
+    waited_ms = await place.ctx.sleep(relative, until=_until(place, step, body, began), since=began)
     return {"waited_ms": waited_ms}
 
 
-def _until(place: Place, step: Step, body: DelayBody) -> datetime:
-    began = now()
+def _until(place: Place, step: Step, body: DelayBody, began: datetime) -> datetime:
     if body.until is not None:
         said = body.until.render(place.scope)
         try:
