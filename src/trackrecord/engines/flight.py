@@ -57,7 +57,7 @@ class Flight(Generic[Result]):
     async def stop(self) -> None:
         """Cancel what is in flight and wait for it, so that its spans are written before anything else is.
 
-        Also when whoever stops it is stopped meanwhile: nothing is left behind, and the cancellation goes on after that.
+        Also when whoever stops it is stopped meanwhile: nothing is left behind, and the cancellation goes on then.
         """
         flying, self._flying = self._flying, {}
         for task in flying:
