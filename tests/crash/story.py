@@ -241,6 +241,9 @@ async def _child(folder: Path, port: int, durability: str, name: str, arm: Calla
         if run_of(folder) is None:
             await tr.run(worker(name), {})
         await carried(tr, port, arm)
+        late = tr._opened().late
+        while late is not None and late._tasks:  # what a lost run has used is told in the background, unless it closes
+            await asyncio.sleep(0.01)
 
 
 def cancelled_child(folder: str, port: int, point: str, is_closed: bool) -> None:
