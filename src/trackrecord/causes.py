@@ -13,6 +13,7 @@ from trackrecord.errors import Cancelled, Conflict, InternalError, RunError, Sto
 
 
 def taken_over(run_id: str) -> Conflict:
+    """Somebody else has ended the run; its record is theirs."""
     return Conflict(
         f"run {run_id!r} was ended by somebody else while it ran here",
         cure=f"Its record is the one stored: trackrecord show {run_id}.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+from trackrecord import failpoints
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean, loads
@@ -392,6 +393,7 @@ class Runner:
                 live.scope = Scope(timer=live.timeout, rested=live.rested)
                 enter(live.scope)
                 output = await engine.run(admitted.agent, admitted.inputs, RunContext(around))
+                failpoints.reach("engine.end")
         except Conflict:
             raise
         except BaseException as error:
@@ -422,7 +424,7 @@ class Runner:
         except (Conflict, UnknownRun):
             return False
         try:
-            await self._closed(left, begun, ABANDONED)
+            await self._closed(left, begun, cancelled(begun.cancel_code) if begun.cancel_code else ABANDONED)
         except Conflict:
             return False
         return True

@@ -55,6 +55,7 @@ POKES = [
     Poke("rooms", "sealed", "trackrecord.clock"),
     Poke("rooms", "undisturbed", "trackrecord.clock"),
     Poke("rooms", "tenancy", "trackrecord.canonical"),
+    Poke("rooms", "failpoints", "trackrecord.clock"),
     Poke("rooms", "examples", "trackrecord.agent"),
     Poke("rooms", "json_schema", "trackrecord.workflow"),
     Poke("rooms", "admission", "trackrecord.memory"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from trackrecord.canonical import Json
 from trackrecord.context.questions import AgentRef
@@ -16,6 +16,10 @@ from trackrecord.sealed import maker, sealed
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.context.run_context import RunContext
+
+
+CANCEL: Final = "cancel"
+"""Path and kind of the checkpoint that says that a run is to end; its subject is the code."""
 
 
 @sealed

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from trackrecord import failpoints
 from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean, loads
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
@@ -27,6 +28,7 @@ from trackrecord.context.effect import (
     new_effect,
     new_outcome,
 )
+from trackrecord.context.failing import failing_inside, failing_outside
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.midway import Watched
@@ -510,7 +512,12 @@ def _wrapped(run: LiveRun) -> Perform:
     async def perform(effect: Effect) -> Outcome:
         return await effect.perform(effect)
 
-    return replaying(run, retrying(run, limiting(run, recording(run, timing_out(run, perform)))))
+    chain = timing_out(run, perform)
+    if failpoints.points:
+        chain = failing_outside(run, recording(run, failing_inside(run, chain)))
+    else:
+        chain = recording(run, chain)
+    return replaying(run, retrying(run, limiting(run, chain)))
 
 
 def _alternatives(request: ModelRequest, models: Sequence[Model]) -> tuple[Alternative, ...]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, TypeVar, cast
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
-from trackrecord.store import adjusting, external, failpoints, postings, retention, statements, transactions
+from trackrecord.store import adjusting, external, postings, retention, statements, transactions
 from trackrecord.store.approvals import SqliteApprovals
 from trackrecord.store.definitions import SqliteDefinitions
 from trackrecord.store.driver import Connection, Error

@@ -13,14 +13,14 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from trackrecord import canonical, clock
+from trackrecord import canonical, clock, failpoints
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, failpoints, kept, postings, statements
+from trackrecord.store import codec, kept, postings, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
 from trackrecord.store.kept import began
@@ -238,6 +238,7 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         )
     connection.execute(statements.SAVE_CHECKPOINT, codec.checkpoint_row(tenant_id, run_id, began(epoch, now)))
     failpoints.reach("begin.run_checkpoints")
+    checkpoints = _checkpoints(connection, key)
     return Begun(
         tenant_id=tenant_id,
         run_id=run_id,
@@ -245,9 +246,9 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         began_at=now,
         now=now_at,
         spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
-        checkpoints=_checkpoints(connection, key),
+        checkpoints=checkpoints,
         hold=hold,
-        cancel_code=cancel_code,
+        cancel_code=cancel_code or kept.wish_of(checkpoints),
     )
 
 
