@@ -189,10 +189,11 @@ def _questions(kind: str) -> Source:
 
     def found(line: Line) -> Iterator[Choice]:
         from trackrecord.cli.database import reader_of  # as in `_rows`
+        from trackrecord.store.approval_statements import WITHDRAWN
 
         query = (
-            "SELECT path, message FROM approvals WHERE tenant_id = ? AND run_id = ? AND kind = ? "
-            "AND decision IS NULL ORDER BY requested_at"
+            "SELECT path, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND kind = ? "
+            f"AND decision IS NULL AND NOT {WITHDRAWN} ORDER BY requested_at"
         )
         with reader_of(line.option("--db")) as reader:
             run_id = reader.execution(line.arguments[0])["id"]

@@ -9,9 +9,15 @@ from typing import Final
 
 from trackrecord.store.states import LIVE, one_of
 
-_SELECT: Final = """
+# Of a question nobody asks any more: its wait was stopped, by a branch that was first or a time that was over, and left
+# a span. A wait that is parked leaves none.
+WITHDRAWN: Final = (
+    "EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id "
+    "AND span.path = question.path AND span.kind = 'wait' AND span.status IN ('cancelled', 'timed_out'))"
+)
+_SELECT: Final = f"""
 SELECT run.id, run.agent_name, run.status, question.path, kind, message, approvers, needs, requested_at, expires_at,
-    on_timeout, votes, decision, decided_by, comment, decided_at
+    on_timeout, votes, decision, decided_by, comment, decided_at, decision IS NULL AND {WITHDRAWN}
 FROM approvals question JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id
 """
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
@@ -20,7 +26,7 @@ SELECT_QUESTIONS: Final = (
 )
 SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
-    f"AND {one_of('run.status', LIVE)} ORDER BY requested_at, question.path"
+    f"AND {one_of('run.status', LIVE)} AND NOT {WITHDRAWN} ORDER BY requested_at, question.path"
 )
 # Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
 # on; `$` is the character after `#`.

@@ -22,7 +22,7 @@ _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide"
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval"})  # types that do one thing
 _PURPOSES: Final = {"repair": " (repair)", "routing": " (routing)", "memory": " (memory)"}
 _HOLDERS: Final = ("turn:", "i:", "b:", "case:")  # segments that contain something and leave no span
-_GAP: Final = "no process"
+_GAP: Final = {"interrupted": "no process", "parked": "waiting"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +248,15 @@ def _offsets(spans: Sequence[Span]) -> Mapping[int, int]:
 
 
 def _gaps(spans: Sequence[Span], offsets: Mapping[int, int]) -> list[Node]:
-    """A node for each time in which no process had the run."""
+    """A node for each time in which no process had the run: it was parked, or its process had died."""
     epochs = sorted((span for span in spans if span.kind == "epoch"), key=lambda span: span.epoch)
     gaps: list[Node] = []
     for one, other in pairwise(epochs):
         start = offsets.get(one.epoch, 0) + one.start_us + one.duration_us
         end = offsets.get(other.epoch, 0)
         if end > start:
-            gaps.append(Node(_GAP, start, end, "interrupted", (Bar(start, end, "interrupted"),)))
+            status = "parked" if one.status == "ok" else "interrupted"
+            gaps.append(Node(_GAP[status], start, end, status, (Bar(start, end, status),)))
     return gaps
 
 
