@@ -15,11 +15,14 @@ WITHDRAWN: Final = (
     "EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id "
     "AND span.path = question.path AND span.kind = 'wait' AND span.status IN ('cancelled', 'timed_out'))"
 )
-_SELECT: Final = f"""
+_COLUMNS: Final = """
 SELECT run.id, run.agent_name, run.status, question.path, kind, message, approvers, needs, requested_at, expires_at,
-    on_timeout, votes, decision, decided_by, comment, decided_at, decision IS NULL AND {WITHDRAWN}
-FROM approvals question JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id
-"""
+    on_timeout, votes, decision, decided_by, comment, decided_at, decision IS NULL AND """
+_FROM: Final = (
+    " FROM approvals question "
+    "JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id"
+)
+_SELECT: Final = f"{_COLUMNS}{WITHDRAWN}{_FROM}"
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
 SELECT_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? ORDER BY requested_at, question.path"
@@ -62,3 +65,8 @@ SETTLE_CHECKPOINT: Final = """
 UPDATE run_checkpoints SET state = 'done', outcome = ?
 WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'started'
 """
+# For pages: paths and messages of what a run asks and nobody has answered.
+SELECT_PENDING: Final = (
+    "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL "
+    f"AND NOT {WITHDRAWN} ORDER BY requested_at, path"
+)

@@ -253,6 +253,9 @@ def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path:
     found = found or _of_step(questions, path)
     if len(found) == 1:
         return next(iter(found.values()))
+    if found:
+        places = ", ".join(map(repr, found))
+        raise BadInput(f"step {path!r} of run {run_id!r} asks {len(found)} questions", cure=f"Say which: {places}.")
     open_paths = [one.place for one in questions if one.is_open]
     near = get_close_matches(path, [one.place for one in questions], 1)
     cure = f"Did you mean {near[0]!r}? " if near else ""

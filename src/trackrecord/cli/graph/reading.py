@@ -8,7 +8,7 @@ from typing import cast
 
 from trackrecord.canonical import loads
 from trackrecord.record.spans import Span
-from trackrecord.store.approval_statements import WITHDRAWN
+from trackrecord.store.approval_statements import SELECT_PENDING
 from trackrecord.store.reader import Row, SqliteReader
 
 
@@ -54,10 +54,7 @@ def _pending(reader: SqliteReader, run_id: str) -> tuple[str, ...]:
     """Paths of effects that have begun, and of questions that nobody has answered yet."""
     queries = ["SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started'"]
     if reader.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'approvals'"):
-        queries.append(
-            "SELECT path FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL "
-            f"AND NOT {WITHDRAWN}"
-        )
+        queries.append(SELECT_PENDING)
     rows = [row for query in queries for row in reader.rows(query, (reader.tenant_id, run_id))]
     return tuple(sorted({str(row["path"]) for row in rows}))
 
