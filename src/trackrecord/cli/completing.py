@@ -194,9 +194,8 @@ def _questions(kind: str) -> Source:
         with reader_of(line.option("--db")) as reader:
             run_id = reader.execution(line.arguments[0])["id"]
             for row in reader.rows(SELECT_PENDING, (reader.tenant_id, run_id)):
-                if row["kind"] != kind:
-                    continue
-                yield Choice(str(row["path"]).partition("#")[0], str(row["message"]))
+                if row["kind"] == kind:
+                    yield Choice(str(row["path"]).partition("#")[0], str(row["message"]))
 
     return found
 

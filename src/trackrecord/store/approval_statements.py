@@ -66,7 +66,7 @@ UPDATE run_checkpoints SET state = 'done', outcome = ?
 WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'started'
 """
 # For pages: paths and messages of what a run asks and nobody has answered.
-SELECT_PENDING: Final = (
-    "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL "
-    f"AND NOT {WITHDRAWN} ORDER BY requested_at, path"
+_UNDECIDED: Final = (
+    "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL"
 )
+SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {WITHDRAWN} ORDER BY requested_at, path"

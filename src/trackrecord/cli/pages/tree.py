@@ -11,18 +11,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from trackrecord.cli.escape import line
 from trackrecord.clock import moment
 from trackrecord.record.spans import Span, SpanStatus, path_key
 
+Status = Literal[SpanStatus, "parked"]
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval", "sub_workflow"})  # types that do one thing
 _PURPOSES: Final = {"repair": " (repair)", "routing": " (routing)", "memory": " (memory)"}
 _HOLDERS: Final = ("turn:", "i:", "b:", "case:")  # segments that contain something and leave no span
-_GAP: Final = {"interrupted": "no process", "parked": "waiting"}
+_GAPS: Final[dict[Status, str]] = {"interrupted": "no process", "parked": "waiting"}
 NO_NAMES: Final[Mapping[str, str]] = {}
 
 
@@ -32,7 +33,7 @@ class Bar:
 
     start_us: int
     end_us: int
-    status: SpanStatus
+    status: Status
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +54,7 @@ class Node:
     label: str
     start_us: int
     end_us: int
-    status: SpanStatus
+    status: Status
     bars: tuple[Bar, ...]
     span: Span | None = None
     inner: Span | None = None
@@ -260,8 +261,8 @@ def _gaps(spans: Sequence[Span], offsets: Mapping[int, int]) -> list[Node]:
         start = offsets.get(one.epoch, 0) + one.start_us + one.duration_us
         end = offsets.get(other.epoch, 0)
         if end > start:
-            status = "parked" if one.status == "ok" else "interrupted"
-            gaps.append(Node(_GAP[status], start, end, status, (Bar(start, end, status),)))
+            status: Status = "parked" if one.status == "ok" else "interrupted"
+            gaps.append(Node(_GAPS[status], start, end, status, (Bar(start, end, status),)))
     return gaps
 
 
