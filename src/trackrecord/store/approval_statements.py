@@ -9,18 +9,27 @@ from typing import Final
 
 from trackrecord.store.states import LIVE, one_of
 
-_SELECT: Final = """
+# Of a question nobody asks any more: its wait was stopped, by a branch that was first or a time that was over, and left
+# a span. A wait that is parked leaves none.
+WITHDRAWN: Final = (
+    "EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id "
+    "AND span.path = question.path AND span.kind = 'wait' AND span.status IN ('cancelled', 'timed_out'))"
+)
+_COLUMNS: Final = """
 SELECT run.id, run.agent_name, run.status, question.path, kind, message, approvers, needs, requested_at, expires_at,
-    on_timeout, votes, decision, decided_by, comment, decided_at
-FROM approvals question JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id
-"""
+    on_timeout, votes, decision, decided_by, comment, decided_at, decision IS NULL AND """
+_FROM: Final = (
+    " FROM approvals question "
+    "JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id"
+)
+_SELECT: Final = f"{_COLUMNS}{WITHDRAWN}{_FROM}"
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
 SELECT_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? ORDER BY requested_at, question.path"
 )
 SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
-    f"AND {one_of('run.status', LIVE)} ORDER BY requested_at, question.path"
+    f"AND {one_of('run.status', LIVE)} AND NOT {WITHDRAWN} ORDER BY requested_at, question.path"
 )
 # Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
 # on; `$` is the character after `#`.
@@ -56,3 +65,8 @@ SETTLE_CHECKPOINT: Final = """
 UPDATE run_checkpoints SET state = 'done', outcome = ?
 WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'started'
 """
+# For pages: paths and messages of what a run asks and nobody has answered.
+_UNDECIDED: Final = (
+    "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL"
+)
+SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {WITHDRAWN} ORDER BY requested_at, path"

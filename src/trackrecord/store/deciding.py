@@ -6,6 +6,7 @@ one is stored, the other learns who was faster. Must never commit, and never cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -25,6 +26,7 @@ from trackrecord.store.transactions import audit
 Decision = Literal["approved", "rejected"]
 Outcome = Literal["done", "retry"]
 TIMED_OUT: Final = "timed out"
+_STEPS: Final = re.compile(r"(?:^|/)s:([^/]+)")
 MOST_COMMENT: Final = 2_000
 MOST_NAME: Final = 200
 MOST_DATA: Final = 1 << 20
@@ -240,23 +242,36 @@ def _questions(connection: Connection, tenant_id: str, run_id: str) -> tuple[str
 
 
 def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path: str | None) -> StoredQuestion:
-    """The question at the path, which may leave its last word out; without a path the only open approval."""
+    """The question at the path, or the one that a step of this id asks; without a path the only open approval.
+
+    A path may leave its last word out.
+    """
     if path is None:
         return _only(run_id, status, questions)
     found = {one.place: one for one in questions if path in (one.path, one.place)}  # the latest at each place
     found = found or {one.place: one for one in questions if one.place.rpartition("/")[0] == path}
+    found = found or _of_step(questions, path)
     if len(found) == 1:
         return next(iter(found.values()))
-    open_paths = [one.place for one in questions if one.decision is None]
+    if found:
+        places = ", ".join(map(repr, found))
+        raise BadInput(f"step {path!r} of run {run_id!r} asks {len(found)} questions", cure=f"Say which: {places}.")
+    open_paths = [one.place for one in questions if one.is_open]
     near = get_close_matches(path, [one.place for one in questions], 1)
     cure = f"Did you mean {near[0]!r}? " if near else ""
     cure += f"Open there: {', '.join(map(repr, open_paths))}." if open_paths else "Nothing is open there."
     raise BadInput(f"run {run_id!r} asks nothing at {path!r}", cure=cure)
 
 
+def _of_step(questions: Sequence[StoredQuestion], step: str) -> dict[str, StoredQuestion]:
+    """What steps of this id ask: what is open of it, else the last, which tells why it is not."""
+    asked = [one for one in questions if _STEPS.findall(one.place)[-1:] == [step]]
+    return {one.place: one for one in [one for one in asked if one.is_open] or asked[-1:]}
+
+
 def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> StoredQuestion:
     approvals = [one for one in questions if one.kind == "approval"]
-    undecided = [one for one in approvals if one.decision is None]
+    undecided = [one for one in approvals if one.is_open]
     if len(undecided) == 1:
         return undecided[0]
     if undecided:
@@ -266,7 +281,7 @@ def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> Stor
         return max(approvals, key=lambda one: one.decided_at or "")  # whoever decided it was faster
     if status in ENDED:
         raise Conflict(f"run {run_id!r} has ended as {status!r}", cure="It asks nothing any more.")
-    others = [one.place for one in questions if one.decision is None]
+    others = [one.place for one in questions if one.is_open]
     cure = f"Settle {others[0]!r}: nobody knows its outcome." if others else "`trackrecord approvals` lists who asks."
     raise BadInput(f"run {run_id!r} ({status}) asks for no approval", cure=cure)
 
@@ -279,6 +294,11 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
         raise Conflict(f"run {asked.run_id!r} has ended as {status!r}{told}", cure="Nothing was changed.")
     if asked.decision is not None:
         raise Conflict(decided, cure="Nothing was changed: the first decision counts.")
+    if asked.is_withdrawn:
+        raise Conflict(
+            f"{at} is asked no more: another branch was first, or the time of its step was over",
+            cure="Nothing was changed. `trackrecord approvals` lists what is open.",
+        )
     if asked.expires_at is not None and asked.expires_at <= now:
         raise Conflict(
             f"the time to answer {at} was over at {asked.expires_at}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trackrecord.cli.html.element import Markup, element
 from trackrecord.cli.signs import run_words, span_words
+
+if TYPE_CHECKING:
+    from trackrecord.store.asked import StoredQuestion
 
 _MOODS: Final = {
     "ok": "good",
@@ -45,11 +48,13 @@ def span_badge(status: str) -> Markup:
     return _badge("✓" if sign == " " else sign, word, mood(status))
 
 
-def question_badge(decision: str | None, kind: str) -> Markup:
+def question_badge(one: StoredQuestion) -> Markup:
     """How a question to a person stands."""
-    if decision is None:
-        return _badge("?" if kind == "unknown_outcome" else "‖", "open", "calm")
-    return _badge("✗", decision, "bad") if decision == "rejected" else _badge("✓", decision, "good")
+    if one.decision is None and not one.is_open:
+        return _badge("-", "withdrawn" if one.is_withdrawn else "not answered", "calm")
+    if one.decision is None:
+        return _badge("?" if one.kind == "unknown_outcome" else "‖", "open", "calm")
+    return _badge("✗", one.decision, "bad") if one.decision == "rejected" else _badge("✓", one.decision, "good")
 
 
 def verdict_badge(verdict: str) -> Markup:

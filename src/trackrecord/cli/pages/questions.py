@@ -38,7 +38,7 @@ def question_lines(questions: Sequence[StoredQuestion], look: Look, now: datetim
     for one in questions:
         lines.append(f"  {_sign(one, look)} {line(one.place, look.width - 4)}")
         lines += [f"    {text}" for text in _message(one, look)]
-        told = open_facts(one, look.width - 4, now) if one.decision is None else [fate(one)]
+        told = open_facts(one, look.width - 4, now) if one.is_open else [fate(one)]
         lines += [f"    {look.dim(text)}" for each in told for text in paragraph(each, look.width - 4)]
     return lines
 
@@ -55,7 +55,9 @@ def open_facts(one: StoredQuestion, columns: int, now: datetime) -> list[str]:
 
 
 def fate(one: StoredQuestion) -> str:
-    """How a question was decided: by whom, after how long, and with which words."""
+    """How a question was decided: by whom, after how long, and with which words; or why it never was."""
+    if one.decision is None:
+        return "withdrawn: the run went on without it" if one.is_withdrawn else "the run ended before anybody answered"
     took = _between(one.requested_at, str(one.decided_at))
     said = f": {line(one.comment, 500)}" if one.comment and one.decided_by is not None else ""
     if one.decided_by is None:
@@ -119,6 +121,8 @@ def joined_up(first: str, then: str | None) -> str:
 
 
 def _sign(one: StoredQuestion, look: Look) -> str:
+    if not one.is_open and one.decision is None:
+        return look.dim("-")
     if one.decision is None:
         return look.paint("?" if one.kind == "unknown_outcome" else "‖", "cyan")
     return look.paint("✗", "red") if one.decision == "rejected" else look.paint("✓", "green")
