@@ -361,7 +361,7 @@ SELECT_PAST: Final = "SELECT status, error_code, error_path FROM agent_execution
 SELECT_ATTEMPTS: Final = """
 SELECT path, attempt, CASE WHEN state = 'started' OR outcome LIKE '{"settled":"retry"%' THEN 'open'
     WHEN outcome LIKE '{"error":%' THEN 'failure' ELSE 'value' END
-FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND kind NOT IN ('request', 'epoch')
+FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND kind NOT IN ('request', 'epoch', 'cancel', 'output')
 """
 # Every effect that has ended was stored with its checkpoint: one without has lost it.
 SELECT_IS_PRUNED: Final = """
