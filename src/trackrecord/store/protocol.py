@@ -326,8 +326,10 @@ class Store(Protocol):
         """
         ...
 
-    async def park(self, run: ParkedRun) -> None:
+    async def park(self, run: ParkedRun) -> Literal["user", "signal"] | None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Gives the code when somebody wanted it to end before it was let go of: it is due at once then.
 
         Raises:
             Conflict: another epoch holds the run, or it has ended; nothing was written.

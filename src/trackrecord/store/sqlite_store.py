@@ -201,15 +201,18 @@ class SqliteStore:
         """
         return await self._submit("past", lambda connection: transactions.past(connection, tenant_id, run_id))
 
-    async def park(self, run: ParkedRun) -> None:
+    async def park(self, run: ParkedRun) -> CancelCode | None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Gives the code when somebody wanted it to end before it was let go of: it is due at once then.
 
         Raises:
             Conflict: another epoch holds the run, or it has ended; nothing was written.
             StoreError: it could not be stored; the lease then ends by itself within ten seconds.
         """
         self._leases.let_go(run.begun)
-        await self._submit("park", lambda connection: transactions.park(connection, run))
+        code = await self._submit("park", lambda connection: transactions.park(connection, run))
+        return cast("CancelCode | None", code)
 
     async def ask_to_cancel(self, tenant_id: str, run_id: str, code: CancelCode) -> str:
         """Say that a run is to end, whoever carries it: its state before. One that waits is ready at once.

@@ -286,8 +286,9 @@ WHERE status = 'running' AND lease_until <= ?1 OR status = 'queued' AND ready_at
 ORDER BY id LIMIT 100
 """
 PARK_RUN: Final = """
-UPDATE agent_executions SET status = 'waiting', wait_reason = ?, ready_at = ?, lease_until = NULL
-WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'
+UPDATE agent_executions SET status = 'waiting', wait_reason = ?1, lease_until = NULL,
+    ready_at = CASE WHEN cancel_code IS NULL THEN ?2 ELSE ?3 END
+WHERE tenant_id = ?4 AND id = ?5 AND epoch = ?6 AND status = 'running' RETURNING cancel_code
 """
 SELECT_DECIDED: Final = (
     "SELECT 1 FROM approvals WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NOT NULL "
