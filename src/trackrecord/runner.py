@@ -280,6 +280,11 @@ class Runner:
             self._follow(live, is_lost=True)
             await self.store.release(begun)
             raise
+        except BaseException:  # else this process would keep up the lease of a run that it does not carry
+            self._follow(live, is_lost=True)
+            with suppress(StoreError):
+                await self.store.release(begun)
+            raise
         epoch = _epoch_span(begun, live.elapsed_us())
         left_over = live.left_over()
         live.tally.add(epoch)

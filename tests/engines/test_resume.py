@@ -17,9 +17,10 @@ from tests.engines import kit
 from tests.engines.kit import ask, say
 
 from trackrecord import FunctionPlugin
-from trackrecord.errors import StillWaiting
+from trackrecord.errors import StillWaiting, StoreBusy
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.store.driver import driver
+from trackrecord.store.journal import SqliteJournal
 from trackrecord.store.protocol import ParkedRun
 from trackrecord.store.reader import SqliteReader
 from trackrecord.store.sqlite_store import SqliteStore
@@ -399,3 +400,25 @@ async def test_a_run_that_another_process_ended_first_was_cancelled_all_the_same
         monkeypatch.setattr(SqliteStore, "ask_to_cancel", overtaken)
         assert "waiting" == await tr.cancel(run.id)
     assert "cancelled" == kit.execution(path)["status"]
+
+
+async def test_a_run_that_could_not_be_parked_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the process would keep up the lease of a run that it does not carry, and nobody would ever go on with it."""
+    path, commit = tmp_path / "runs.db", SqliteJournal.commit
+    async with kit.opened(path, say("unused"), resumes=False) as tr:
+        started = await tr.start(kit.agent([{"id": "ok", "type": "approval", "message": "Go?"}]), {})
+
+        async def locked(self: SqliteJournal) -> None:
+            if started.live is not None and started.live.parked is not None:
+                raise StoreBusy("locked")
+            await commit(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteJournal, "commit", locked)
+            with pytest.raises(StoreBusy):
+                await started.task
+        again = await (await tr.resume(started.run_id)).task
+        assert "waiting" == again.status
+        await tr.approve(again.id)
+        assert "completed" == (await (await tr.resume(again.id)).task).status
+    assert [] == findings(path)
