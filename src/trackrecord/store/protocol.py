@@ -306,8 +306,8 @@ class Store(Protocol):
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
         ...
 
-    async def expired(self, limit: int) -> Sequence[ExpiredRun]:
-        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over."""
+    async def expired(self, limit: int, after: str = "") -> Sequence[ExpiredRun]:
+        """Runs that nobody carries and that could go on, the oldest first, from an id on; `begin` takes one over."""
         ...
 
     async def left(self, tenant_id: str, run_id: str) -> LeftRun:

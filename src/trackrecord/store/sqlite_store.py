@@ -364,12 +364,12 @@ class SqliteStore:
         row = (clock.stamp(clock.now()), begun.tenant_id, begun.run_id, begun.epoch)
         await self._submit("release", lambda connection: connection.execute(statements.EXTEND_LEASE, row))
 
-    async def expired(self, limit: int) -> list[ExpiredRun]:
-        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over.
+    async def expired(self, limit: int, after: str = "") -> list[ExpiredRun]:
+        """Runs that nobody carries and that could go on, the oldest first, from an id on; `begin` takes one over.
 
         Running ones whose lease is over, queued ones nobody began, waiting ones whose time has come.
         """
-        return await self._submit("expired", lambda connection: transactions.expired(connection, limit))
+        return await self._submit("expired", lambda connection: transactions.expired(connection, limit, after))
 
     async def increment_agent_stats(
         self, tenant_id: str, agent_id_input: str, user_id_input: str, success: bool

@@ -281,8 +281,8 @@ EXTEND_LEASE: Final = (
 )
 SELECT_EXPIRED: Final = """
 SELECT tenant_id, id, epoch FROM agent_executions
-WHERE status = 'running' AND lease_until <= ?1 OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2
-    OR status = 'waiting' AND ready_at <= ?1
+WHERE +id > ?3 AND (status = 'running' AND lease_until <= ?1
+    OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2 OR status = 'waiting' AND ready_at <= ?1)
 ORDER BY id LIMIT 100
 """
 PARK_RUN: Final = """

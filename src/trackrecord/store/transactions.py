@@ -301,10 +301,10 @@ def ask_to_cancel(connection: Connection, tenant_id: str, run_id: str, code: str
     return row[0]
 
 
-def expired(connection: Connection, limit: int) -> list[ExpiredRun]:
+def expired(connection: Connection, limit: int, after: str) -> list[ExpiredRun]:
     """Running runs whose lease is over, queued ones nobody began for as long as a lease lasts, waiting ones now due."""
     now = clock.now()
-    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)))
+    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)), after)
     rows = connection.execute(statements.SELECT_EXPIRED, given).fetchmany(limit)
     return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
 
