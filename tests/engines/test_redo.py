@@ -245,7 +245,11 @@ async def test_a_run_that_was_stopped_is_retried_from_where_it_was(tmp_path: Pat
 
 async def test_a_retry_of_a_cancelled_run_is_not_cancelled(tmp_path: Path) -> None:
     """That its origin was to end is no effect that it takes over: it would end as cancelled once it is resumed."""
-    steps = [STEPS[0], {"id": "nap", "type": "delay", "duration": "2s"}, {"id": "ok", "type": "approval", "message": "?"}]
+    steps = [
+        STEPS[0],
+        {"id": "nap", "type": "delay", "duration": "2s"},
+        {"id": "ok", "type": "approval", "message": "?"},
+    ]
     async with opened(tmp_path) as tr:
         started = await tr.start(worker(steps), {})
         await asyncio.sleep(0.2)
