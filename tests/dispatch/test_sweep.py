@@ -286,9 +286,7 @@ async def test_one_sweep_takes_so_many_and_the_next_the_rest(tmp_path: Path, mon
             await kit.quiet(tr)
 
 
-async def test_what_cannot_go_on_here_keeps_nobody_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_cannot_go_on_here_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many runs are left alone, those that came after them are taken up."""
     monkeypatch.setattr(in_process, "MOST_AT_ONCE", 2)
     path = tmp_path / "runs.db"

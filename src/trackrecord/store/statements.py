@@ -279,10 +279,12 @@ SELECT_HELD: Final = (
 EXTEND_LEASE: Final = (
     "UPDATE agent_executions SET lease_until = ? WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
 )
+# Each line in the very words of its partial index: else SQLite reads every run there ever was, every two seconds.
 SELECT_EXPIRED: Final = """
 SELECT tenant_id, id, epoch FROM agent_executions
-WHERE +id > ?3 AND (status = 'running' AND lease_until <= ?1
-    OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2 OR status = 'waiting' AND ready_at <= ?1)
+WHERE status = 'running' AND lease_until <= ?1 AND id > ?3
+    OR status IN ('queued', 'waiting') AND status = 'waiting' AND ready_at <= ?1 AND id > ?3
+    OR status IN ('queued', 'waiting') AND status = 'queued' AND ready_at IS NULL AND created_at <= ?2 AND id > ?3
 ORDER BY id LIMIT 100
 """
 PARK_RUN: Final = """
