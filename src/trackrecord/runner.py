@@ -269,8 +269,6 @@ class Runner:
         try:
             ending, told = await self._work(admitted, around, started)
             await started.detach()
-            if isinstance(ending, Parked) and live.cancel_code is not None:
-                ending = cancelled(live.cancel_code)
             if isinstance(ending, Parked):
                 return await self._parked(live, begun, ending)
             await self._without_children(
@@ -414,8 +412,8 @@ class Runner:
         except Conflict:
             raise
         except BaseException as error:
-            if live.parked is not None and live.cancel_code is None and isinstance(error, asyncio.CancelledError):
-                return live.parked
+            if live.parked is not None and isinstance(error, asyncio.CancelledError):
+                return live.parked  # what waits has no span: should it be cancelled by now, it is parked and ended then
             why = cause(error, live, seconds)
             return Ending(
                 status=why.status,
