@@ -9,9 +9,24 @@ from typing import Final
 
 from trackrecord.store.states import LIVE, one_of
 
-_SELECT: Final = """
-SELECT run.id, run.agent_name, run.status, question.path, kind, message, approvers, needs, requested_at, expires_at,
-    on_timeout, votes, decision, decided_by, comment, decided_at
+# Whether what asks has ended without an answer, in a run that goes on. An approval is a wait, which leaves a span then.
+# An interrupted effect has one already while it asks about it: there, the try of the step it is in tells.
+_HAS_ENDED: Final = """
+CASE WHEN decision IS NOT NULL THEN 0
+WHEN question.kind = 'approval' THEN EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id
+    AND span.run_id = question.run_id AND span.path = question.path)
+ELSE EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id
+    AND span.kind = 'step' AND CASE span.attempt
+        WHEN 1 THEN substr(question.path, 1, length(span.path) + 1) = span.path || '/'
+            AND substr(question.path, length(span.path) + 2, 4) <> 'try:'
+        ELSE substr(question.path, 1, length(span.path || '/try:' || span.attempt || '/'))
+            = span.path || '/try:' || span.attempt || '/' END) END
+"""
+_COLUMNS: Final = f"""
+SELECT run.id, run.agent_name, run.status, question.path, question.kind, message, approvers, needs, requested_at,
+    expires_at, on_timeout, votes, decision, decided_by, comment, decided_at, {_HAS_ENDED}
+"""
+_SELECT: Final = f"""{_COLUMNS}
 FROM approvals question JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id
 """
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
@@ -20,7 +35,7 @@ SELECT_QUESTIONS: Final = (
 )
 SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
-    f"AND {one_of('run.status', LIVE)} ORDER BY requested_at, question.path"
+    f"AND {one_of('run.status', LIVE)} AND NOT {_HAS_ENDED} ORDER BY requested_at, question.path"
 )
 # Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
 # on; `$` is the character after `#`.

@@ -11,6 +11,7 @@ from trackrecord.canonical import loads
 from trackrecord.context.questions import Needs, OnTimeout, Standing
 from trackrecord.store import approval_statements
 from trackrecord.store.driver import Connection
+from trackrecord.store.states import ENDED
 
 _AGAIN: Final = re.compile(r"#\d+$")
 
@@ -42,6 +43,7 @@ class StoredQuestion:
         votes: in the order in which they came.
         decision: None while it is open.
         decided_by: None while it is open, and when time decided.
+        is_withdrawn: whether what asked has ended without an answer: nobody is asked any more.
     """
 
     run_id: str
@@ -60,6 +62,12 @@ class StoredQuestion:
     decided_by: str | None
     comment: str | None
     decided_at: str | None
+    is_withdrawn: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer is waited for."""
+        return self.decision is None and not self.is_withdrawn
 
     @property
     def place(self) -> str:
@@ -82,7 +90,7 @@ def question(row: tuple[Any, ...]) -> StoredQuestion:
     """A question from a row of `approval_statements`."""
     (
         run_id, agent_name, run_status, path, kind, message, approvers, needs, requested_at, expires_at, on_timeout,
-        votes, decision, decided_by, comment, decided_at,
+        votes, decision, decided_by, comment, decided_at, has_ended,
     ) = row  # fmt: skip
     return StoredQuestion(
         run_id=run_id,
@@ -101,6 +109,7 @@ def question(row: tuple[Any, ...]) -> StoredQuestion:
         decided_by=decided_by,
         comment=comment,
         decided_at=decided_at,
+        is_withdrawn=decision is None and (bool(has_ended) or run_status in ENDED),
     )
 
 

@@ -247,7 +247,7 @@ def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path:
     found = found or {one.place: one for one in questions if one.place.rpartition("/")[0] == path}
     if len(found) == 1:
         return next(iter(found.values()))
-    open_paths = [one.place for one in questions if one.decision is None]
+    open_paths = [one.place for one in questions if one.is_open]
     near = get_close_matches(path, [one.place for one in questions], 1)
     cure = f"Did you mean {near[0]!r}? " if near else ""
     cure += f"Open there: {', '.join(map(repr, open_paths))}." if open_paths else "Nothing is open there."
@@ -256,7 +256,7 @@ def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path:
 
 def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> StoredQuestion:
     approvals = [one for one in questions if one.kind == "approval"]
-    undecided = [one for one in approvals if one.decision is None]
+    undecided = [one for one in approvals if one.is_open]
     if len(undecided) == 1:
         return undecided[0]
     if undecided:
@@ -266,7 +266,7 @@ def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> Stor
         return max(approvals, key=lambda one: one.decided_at or "")  # whoever decided it was faster
     if status in ENDED:
         raise Conflict(f"run {run_id!r} has ended as {status!r}", cure="It asks nothing any more.")
-    others = [one.place for one in questions if one.decision is None]
+    others = [one.place for one in questions if one.is_open]
     cure = f"Settle {others[0]!r}: nobody knows its outcome." if others else "`trackrecord approvals` lists who asks."
     raise BadInput(f"run {run_id!r} ({status}) asks for no approval", cure=cure)
 
@@ -279,6 +279,11 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
         raise Conflict(f"run {asked.run_id!r} has ended as {status!r}{told}", cure="Nothing was changed.")
     if asked.decision is not None:
         raise Conflict(decided, cure="Nothing was changed: the first decision counts.")
+    if asked.is_withdrawn:
+        raise Conflict(
+            f"{at} was withdrawn: the step that asked had been stopped before anybody answered",
+            cure="Nothing was changed. `trackrecord show` tells what became of the run.",
+        )
     if asked.expires_at is not None and asked.expires_at <= now:
         raise Conflict(
             f"the time to answer {at} was over at {asked.expires_at}",

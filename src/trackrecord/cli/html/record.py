@@ -124,7 +124,7 @@ def _questions(run: StoredRun, now: datetime) -> Child:
     items = [
         element(
             "li",
-            element("p", question_badge(one.decision, one.kind), " ", element("code", one.place)),
+            element("p", question_badge(one), " ", element("code", one.place)),
             element("p", one.message, class_="said"),
             element("p", " · ".join(_facts(one, now)), class_="note"),
         )
@@ -134,7 +134,7 @@ def _questions(run: StoredRun, now: datetime) -> Child:
 
 
 def _facts(one: StoredQuestion, now: datetime) -> list[str]:
-    return [fate(one)] if one.decision is not None else open_facts(one, _JSON_COLUMNS, now)
+    return open_facts(one, _JSON_COLUMNS, now) if one.is_open else [fate(one)]
 
 
 def _used(run: StoredRun) -> Child:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trackrecord.cli.html.element import Markup, element
 from trackrecord.cli.signs import run_words, span_words
+
+if TYPE_CHECKING:
+    from trackrecord.store.asked import StoredQuestion
 
 _MOODS: Final = {
     "ok": "good",
@@ -16,6 +19,7 @@ _MOODS: Final = {
     "budget_exceeded": "bad",
     "abandoned": "bad",
     "skipped": "calm",
+    "stopped": "calm",
     "queued": "calm",
     "running": "calm",
     "waiting": "calm",
@@ -45,10 +49,13 @@ def span_badge(status: str) -> Markup:
     return _badge("✓" if sign == " " else sign, word, mood(status))
 
 
-def question_badge(decision: str | None, kind: str) -> Markup:
+def question_badge(question: StoredQuestion) -> Markup:
     """How a question to a person stands."""
+    decision = question.decision
+    if question.is_withdrawn:
+        return _badge("-", "withdrawn", "calm")
     if decision is None:
-        return _badge("?" if kind == "unknown_outcome" else "‖", "open", "calm")
+        return _badge("?" if question.kind == "unknown_outcome" else "‖", "open", "calm")
     return _badge("✗", decision, "bad") if decision == "rejected" else _badge("✓", decision, "good")
 
 

@@ -11,6 +11,7 @@ from trackrecord.cli.look import Look, paragraph, spread, wrapped
 from trackrecord.cli.pages.runs import id_length
 from trackrecord.cli.units import ago, duration, exact
 from trackrecord.clock import moment
+from trackrecord.store.states import ENDED
 from trackrecord.tenancy import LOCAL_USER
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def question_lines(questions: Sequence[StoredQuestion], look: Look, now: datetim
     for one in questions:
         lines.append(f"  {_sign(one, look)} {line(one.place, look.width - 4)}")
         lines += [f"    {text}" for text in _message(one, look)]
-        told = open_facts(one, look.width - 4, now) if one.decision is None else [fate(one)]
+        told = open_facts(one, look.width - 4, now) if one.is_open else [fate(one)]
         lines += [f"    {look.dim(text)}" for each in told for text in paragraph(each, look.width - 4)]
     return lines
 
@@ -55,7 +56,10 @@ def open_facts(one: StoredQuestion, columns: int, now: datetime) -> list[str]:
 
 
 def fate(one: StoredQuestion) -> str:
-    """How a question was decided: by whom, after how long, and with which words."""
+    """How a question was decided: by whom, after how long, and with which words; or why nobody is asked any more."""
+    if one.decision is None:
+        stopped = "the run ended" if one.run_status in ENDED else "the step that asked was stopped"
+        return f"withdrawn: {stopped} before anybody answered"
     took = _between(one.requested_at, str(one.decided_at))
     said = f": {line(one.comment, 500)}" if one.comment and one.decided_by is not None else ""
     if one.decided_by is None:
@@ -119,6 +123,8 @@ def joined_up(first: str, then: str | None) -> str:
 
 
 def _sign(one: StoredQuestion, look: Look) -> str:
+    if one.is_withdrawn:
+        return look.dim("-")
     if one.decision is None:
         return look.paint("?" if one.kind == "unknown_outcome" else "‖", "cyan")
     return look.paint("✗", "red") if one.decision == "rejected" else look.paint("✓", "green")

@@ -110,7 +110,7 @@ def standing(run: StoredRun, now: datetime) -> str:
     row = run.execution
     told = f"is {row['status']}"
     if row["status"] == "waiting":
-        since = next((one.requested_at for one in run.questions if one.decision is None), None)
+        since = next((one.requested_at for one in run.questions if one.is_open), None)
         told = waits(row["wait_reason"], since, row["ready_at"], now)
     return f"The run {told}. What follows is what it has used so far."
 

@@ -14,8 +14,9 @@ from itertools import pairwise
 from typing import Final
 
 from trackrecord.cli.escape import line
+from trackrecord.cli.signs import SpanState, span_state
 from trackrecord.clock import moment
-from trackrecord.record.spans import Span, SpanStatus, path_key
+from trackrecord.record.spans import Span, path_key
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
@@ -31,7 +32,7 @@ class Bar:
 
     start_us: int
     end_us: int
-    status: SpanStatus
+    status: SpanState
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +53,7 @@ class Node:
     label: str
     start_us: int
     end_us: int
-    status: SpanStatus
+    status: SpanState
     bars: tuple[Bar, ...]
     span: Span | None = None
     inner: Span | None = None
@@ -149,7 +150,7 @@ def _node(
         label=f"{label} {len(nodes)} tries",
         start_us=min(node.start_us for node in nodes),
         end_us=max(node.end_us for node in nodes),
-        status=last.status,
+        status=span_state(last),
         bars=tuple(bar for node in nodes for bar in node.bars),
         span=last,
         tries=len(nodes),
@@ -165,8 +166,8 @@ def _of(span: Span, offsets: Mapping[int, int]) -> Node:
         label="",
         start_us=start,
         end_us=end,
-        status=span.status,
-        bars=(Bar(start, end, span.status),),
+        status=span_state(span),
+        bars=(Bar(start, end, span_state(span)),),
         span=span,
         order=(*path_key(span.path), ("", span.attempt)),
     )
