@@ -80,7 +80,7 @@ class Started:
         """Stop the run at its next await; what it has spent is recorded. Does nothing once it has ended."""
         self.cancel_code = self.cancel_code or code
         if self._live is not None and self._live.cancel_code is None:
-            self._live.cancel_code = self.cancel_code
+            self._live.cancel(self.cancel_code)
             if self._work is not None:
                 self._work.cancel()
 

@@ -13,31 +13,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
+from trackrecord import failpoints
 from trackrecord.admission import Admitted, Request, Standing, decide
 from trackrecord.agent import Agent
 from trackrecord.canonical import Json, clean, encode_clean, loads
+from trackrecord.causes import cause, taken_over
+from trackrecord.children import Children, FindAgent, Parent, check_agents, end_all, no_agents
 from trackrecord.clock import moment, new_id, stamp
-from trackrecord.context.calls import describe, is_real_cancellation
 from trackrecord.context.effect import Backoff
 from trackrecord.context.late import Latecomers
 from trackrecord.context.live_run import PATIENCE_S, LiveRun, Parked, Watcher
 from trackrecord.context.protocols import Engine, Secrets
-from trackrecord.context.questions import Approvals
+from trackrecord.context.questions import AgentRef, Approvals
 from trackrecord.context.run_context import RunContext, Surroundings
 from trackrecord.context.strands import Scope, enter
 from trackrecord.context.summary import told_by_model
 from trackrecord.errors import (
     BadAgent,
-    Cancelled,
     Conflict,
     InternalError,
-    RunError,
     StoreError,
-    TimedOut,
-    TrackrecordError,
     UnknownRun,
 )
-from trackrecord.handles import Run, Started
+from trackrecord.handles import CancelCode, Run, Started
 from trackrecord.models.messages import Model
 from trackrecord.plugins.registry import Registry
 from trackrecord.record.closing import close
@@ -63,6 +61,10 @@ async def _nothing(agent: Agent) -> None:
     del agent
 
 
+def _nobody() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """Carries runs out; made by the wiring from a store, engines, models and plugins.
@@ -79,6 +81,9 @@ class Runner:
         ready: sees that what an agent needs of others is there, before a run is resumed.
         patience_s: the longest wait that a run is not parked for.
         checkpoint_days: for how long after its end a run can be retried and forked.
+        find_agent: the agent of a name that another one runs as its child.
+        tell: called when a run that waits may be due, so that it is looked for at once.
+        step_agents: the agents that a version's steps name, once they have been looked up.
         late: keeps what model calls used when that is learnt after their run has ended; None keeps nothing of it.
     """
 
@@ -99,8 +104,11 @@ class Runner:
     ready: Callable[[Agent], Awaitable[None]] = _nothing
     patience_s: float = PATIENCE_S
     checkpoint_days: int = 7
+    find_agent: FindAgent = no_agents
+    tell: Callable[[], None] = _nobody
     _checked: set[str] = field(default_factory=set[str])  # versions whose actions have been found to be here
     _step_models: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])  # by version
+    step_agents: dict[str, tuple[AgentRef, ...]] = field(default_factory=dict[str, tuple[AgentRef, ...]])
     _live: dict[str, Started] = field(default_factory=dict[str, Started])
 
     async def run(self, request: Request, *, watcher: Watcher | None = None) -> Run:
@@ -119,8 +127,15 @@ class Runner:
             await asyncio.wait({started.task})
             raise
 
-    def start(self, request: Request, *, watcher: Watcher | None = None, reused: Reused | None = None) -> Started:
-        """Begin a run and give a handle to it; admission is decided before this returns.
+    def start(
+        self,
+        request: Request,
+        *,
+        watcher: Watcher | None = None,
+        reused: Reused | None = None,
+        parent: Parent | None = None,
+    ) -> Started:
+        """Begin a run and give a handle to it; admission is decided before this returns. A child is told its parent.
 
         `reused` is what it takes over from the run that it is a retry or a fork of.
 
@@ -133,7 +148,11 @@ class Runner:
         self._checked.add(admitted.agent.version)
         for name in self._models(admitted):
             self.resolve_model(name, admitted.agent)  # one that cannot be had is refused, not failed
-        return self._under_way(Started(new_id()), partial(self._walk, admitted, reused, watcher))
+        check_agents(self, admitted)
+        started = Started(new_id())
+        above = None if parent is None else self._live.get(parent.run_id)
+        started.is_resumed = above is not None and above.is_resumed  # it is let go of, or cancelled, as its parent is
+        return self._under_way(started, partial(self._walk, admitted, reused, parent, watcher))
 
     async def resume(self, tenant_id: str, run_id: str, *, watcher: Watcher | None = None) -> Started:
         """Go on with a run that nobody carries: one that was left behind, or whose time to wait is over.
@@ -142,6 +161,7 @@ class Runner:
         again. Conflict comes from the handle's `task` when somebody was faster.
 
         Raises:
+            Conflict: it is under way here.
             UnknownRun: there is no such run.
             CannotResume: what it needs of its first epoch is not there any more.
             RequestError, Refused: it cannot go on here, as it could not begin here.
@@ -154,6 +174,8 @@ class Runner:
             admitted = decide(request, self._standing(request.agent))
             for name in self._models(admitted):
                 self.resolve_model(name, admitted.agent)
+        if run_id in self._live:
+            raise Conflict(f"run {run_id!r} is under way here", cure="Wait for it to end.")
         started = Started(run_id)
         started.is_resumed = True
         return self._under_way(started, partial(self._walk_on, left, admitted, watcher))
@@ -206,10 +228,17 @@ class Runner:
         if self.late is not None:
             await self.late.stop()
 
-    async def _walk(self, admitted: Admitted, reused: Reused | None, watcher: Watcher | None, started: Started) -> Run:
+    async def _walk(
+        self,
+        admitted: Admitted,
+        reused: Reused | None,
+        parent: Parent | None,
+        watcher: Watcher | None,
+        started: Started,
+    ) -> Run:
         """Steps 2 to 9."""
-        origin = self._origin(admitted, started.run_id)
-        begun = await self._begun(admitted, origin, reused, started)
+        origin = self._origin(admitted, started.run_id, parent)
+        begun = await self._begun(admitted, origin, reused, parent, started)
         live = self._live_run(admitted, replace(origin, now=begun.now), begun, watcher)
         return await self._carried(admitted, live, begun, started)
 
@@ -244,6 +273,9 @@ class Runner:
                 ending = cancelled(live.cancel_code)
             if isinstance(ending, Parked):
                 return await self._parked(live, begun, ending)
+            await self._without_children(
+                origin, ending, has_any=around.children is not None and around.children.has_any
+            )
         except Conflict:
             self._follow(live, is_lost=True)
             await self.store.release(begun)
@@ -261,8 +293,25 @@ class Runner:
         is_finished = await self.store.finish(run)
         self._follow(live, is_lost=not is_finished)
         if not is_finished:
-            raise _lost(origin.run_id)
+            raise taken_over(origin.run_id)
+        self._tell_parent(origin)
         return Run(record=record, output=ending.output)
+
+    async def _without_children(self, origin: Origin, ending: Ending, *, has_any: bool) -> None:
+        """End what the run has left of child runs: nobody waits for them any more."""
+        if has_any:
+            code: CancelCode = "user" if ending.error_code == "user" else "signal"
+            await end_all(self, origin.tenant_id, origin.run_id, code)
+
+    def _tell_parent(self, origin: Origin) -> None:
+        """A run has ended: the one it is a child of need not wait for its next look at the database."""
+        if origin.parent_run_id is None:
+            return
+        parent = self._live.get(origin.parent_run_id)
+        if parent is None or parent.live is None or parent.live.parked is not None:
+            self.tell()
+        else:
+            parent.live.wake("child")
 
     async def _parked(self, live: LiveRun, begun: Begun, parked: Parked) -> Run:
         """The run lets go of this process; what it waits for, or the sweep, brings it back."""
@@ -285,11 +334,14 @@ class Runner:
         if self.late is not None and (live.late or is_lost):
             self.late.follow(live, is_lost=is_lost)
 
-    async def _begun(self, admitted: Admitted, origin: Origin, reused: Reused | None, started: Started) -> Begun:
+    async def _begun(
+        self, admitted: Admitted, origin: Origin, reused: Reused | None, parent: Parent | None, started: Started
+    ) -> Begun:
         """Steps 2 and 3 in one commit: both are handed to the writer before either is awaited.
 
         Under `async` it is the commit of the journal's first entries: like them, it may be lost with a killed process.
-        What holds credits, or takes over what another run has done, is committed first under both.
+        What holds credits, takes over what another run has done, or is a child for which its parent looks, is committed
+        first under both.
         """
         run = accepted(
             origin,
@@ -299,10 +351,12 @@ class Runner:
             asked=asked(admitted),
             most_credits=self.most_credits,
             reused=reused,
+            parent_epoch=None if parent is None else parent.epoch,
         )
         if (
             self.durability == "async"
             and reused is None
+            and parent is None
             and not self.store.has_account(origin.tenant_id, origin.user_id)
         ):
             return self.store.launch(run, now=admitted.request.now)
@@ -339,17 +393,18 @@ class Runner:
                 live.scope = Scope(timer=live.timeout, rested=live.rested)
                 enter(live.scope)
                 output = await engine.run(admitted.agent, admitted.inputs, RunContext(around))
+                failpoints.reach("engine.end")
         except Conflict:
             raise
         except BaseException as error:
             if live.parked is not None and live.cancel_code is None and isinstance(error, asyncio.CancelledError):
                 return live.parked
-            cause = _cause(error, live, seconds)
+            why = cause(error, live, seconds)
             return Ending(
-                status=cause.status,
-                error_code=cause.code,
-                error_message=live.error_text(cause.message),
-                error_path=cause.path or None,
+                status=why.status,
+                error_code=why.code,
+                error_message=live.error_text(why.message),
+                error_path=why.path or None,
             )
         finally:  # one that is over can neither be stopped nor go on
             live.deadline, live.timeout = None if live.timeout is None else live.timeout.when(), None
@@ -369,7 +424,7 @@ class Runner:
         except (Conflict, UnknownRun):
             return False
         try:
-            await self._closed(left, begun, ABANDONED)
+            await self._closed(left, begun, cancelled(begun.cancel_code) if begun.cancel_code else ABANDONED)
         except Conflict:
             return False
         return True
@@ -378,6 +433,8 @@ class Runner:
         """End a run without its engine; a definition that cannot be read costs it the summary, not the record."""
         try:
             origin = replace(left.origin, now=begun.now)
+            has_any = any(one.kind == "child" for one in begun.checkpoints)
+            await self._without_children(origin, ending, has_any=has_any)
             lost = lost_spans(begun.spans, begun.checkpoints, begun.epoch, left.started_at or begun.began_at)
             last = (*lost, _epoch_span(begun, 0))
             if self.durability == "async" and lost_count((*begun.spans, *lost)):
@@ -386,7 +443,8 @@ class Runner:
             has_pattern = _has_pattern(begun.spans)
             run = finished(record, agent_of(left), begun, last, self.redactor, has_pattern=has_pattern)
             if not await self.store.finish(run):
-                raise _lost(origin.run_id)
+                raise taken_over(origin.run_id)
+            self._tell_parent(origin)
             return Run(record=record, output=None)
         except BaseException:  # else this process would keep up the lease of a run that it does not carry
             with suppress(StoreError):
@@ -421,7 +479,7 @@ class Runner:
             withheld=self.registry.withheld,
         )
 
-    def _origin(self, admitted: Admitted, run_id: str) -> Origin:
+    def _origin(self, admitted: Admitted, run_id: str, parent: Parent | None = None) -> Origin:
         request, agent, engine = admitted.request, admitted.agent, self.engines[admitted.engine]
         return Origin(
             tenant_id=request.tenant_id,
@@ -439,6 +497,8 @@ class Runner:
             input_count=len(admitted.inputs),
             origin_run_id=request.origin_run_id,
             origin_kind=None if request.origin_run_id is None else request.execution_type,
+            parent_run_id=None if parent is None else parent.run_id,
+            parent_path=None if parent is None else parent.path,
         )
 
     def _live_run(self, admitted: Admitted, origin: Origin, begun: Begun, watcher: Watcher | None) -> LiveRun:
@@ -472,6 +532,13 @@ class Runner:
             memory=self.store.memory if agent.memory.is_enabled else None,
             engines=self.engines,
             secrets=self.secrets,
+            children=Children(
+                runner=self,
+                parent=live,
+                asking=agent,
+                now=admitted.request.now,
+                may_have=any(past[0].kind == "child" for past in live.checkpoints.values()),
+            ),
         )
 
 
@@ -515,29 +582,3 @@ def _epoch_span(begun: Begun, elapsed_us: int) -> Span:
         duration_us=elapsed_us,
         attributes={"began_at": begun.began_at},
     )
-
-
-def _lost(run_id: str) -> Conflict:
-    return Conflict(
-        f"run {run_id!r} was ended by somebody else while it ran here",
-        cure=f"Its record is the one stored: trackrecord show {run_id}.",
-    )
-
-
-def _cause(error: BaseException, live: LiveRun, seconds: float) -> RunError:
-    """Why the run ended: the run's own errors as they are, the rest by where it came from."""
-    if isinstance(error, RunError):
-        return error
-    if live.cancel_code is not None and isinstance(error, asyncio.CancelledError):
-        return Cancelled("the run was cancelled", code=live.cancel_code)
-    if is_real_cancellation(error):  # nobody asked this run to stop: the program is shutting its event loop down
-        return Cancelled("the program that ran it was stopped", code="signal")
-    if isinstance(error, TimeoutError) and live.timeout is not None and live.timeout.expired():
-        return TimedOut(
-            f"the run worked longer than its {seconds:g} s", cure="Raise limits.run_timeout_s, or do less in one run."
-        )
-    if isinstance(error, StoreError):
-        return InternalError(f"the run was stopped because its journal could not be stored: {error.message}")
-    if isinstance(error, TrackrecordError):
-        return InternalError(error.message, cure=error.cure)
-    return InternalError(f"the engine raised {describe(error)}")

@@ -38,6 +38,7 @@ from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.record import ExecutionType
 from trackrecord.record.redact import redactor
+from trackrecord.roster import Roster, by_name
 from trackrecord.runner import Runner
 from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.feedback import Feedback
@@ -45,7 +46,7 @@ from trackrecord.store.ledger import CreditAccount
 from trackrecord.store.memory_book import MemoryBook
 from trackrecord.store.protocol import Durability
 from trackrecord.store.rebuild import Rebuilt
-from trackrecord.store.sealing import Key, read_key, read_key_file
+from trackrecord.store.sealing import key_of, read_key
 from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER
 
@@ -65,6 +66,7 @@ class Trackrecord:
         plugins: Iterable[Plugin] = (),
         models: Mapping[str, Model] | None = None,
         engines: Iterable[Engine] = (),
+        agents: Iterable[Agent] = (),
         durability: Durability | None = None,
         synchronous: Literal["FULL", "NORMAL"] | None = None,
         settings: Settings | None = None,
@@ -78,6 +80,7 @@ class Trackrecord:
             plugins: connected beside the built-in ones; one of the same name replaces a built-in.
             models: models by full name (`mine:fast`), beside those that can be had by `provider:name`.
             engines: further engines, beside AgentKit and the Orchestrator.
+            agents: agents that others may run by name, before files beside them and those that are stored.
             durability: `sync` or `async`; None takes the setting.
             synchronous: how hard SQLite syncs; None takes the setting, then FULL under `sync` and NORMAL under `async`.
             settings: all settings; None reads the environment.
@@ -105,6 +108,7 @@ class Trackrecord:
             reads_on=self.settings.late_usage_s > 0,
         )
         self._engines: dict[str, Engine] = {engine.name: engine for engine in (AgentKit(), Orchestrator(), *engines)}
+        self._agents = by_name(agents)
         self._store: SqliteStore | None = None
         self._runner: Runner | None = None
         self._sweep: Sweep | None = None
@@ -124,11 +128,7 @@ class Trackrecord:
             self._store = self._open_store(self._path)
             try:
                 self._runner = self._made_runner(self._store)
-            except BaseException:
-                await self.close()
-                raise
-            self._sweep = Sweep(self._runner, resumes=self._resumes)
-            try:
+                self._sweep = Sweep(self._runner, resumes=self._resumes)
                 await self._sweep.start()
             except BaseException:
                 await self.close()
@@ -465,6 +465,9 @@ class Trackrecord:
         here = self._opened().live.get(run_id)
         if here is not None and here.live is not None:
             here.live.wake("approval")
+        self._tell()
+
+    def _tell(self) -> None:
         if self._sweep is not None:
             self._sweep.tell()
 
@@ -545,15 +548,8 @@ class Trackrecord:
             durability=self._durability,
             synchronous=self._synchronous,
             intensity_settings=IntensitySettings.from_mapping(self.settings.intensity),
-            key=self._key(),
+            key=key_of(self.settings.secrets),
         )
-
-    def _key(self) -> Key | None:
-        """The key of sealed secrets, from the settings or the file they name; None when there is none."""
-        given = self.settings.secrets
-        if given.key is not None:
-            return read_key(given.key.get_secret_value(), "TRACKRECORD_SECRETS__KEY")
-        return None if given.key_file is None else read_key_file(Path(given.key_file))
 
     def _opened(self) -> Runner:
         if self._runner is None:
@@ -592,6 +588,8 @@ class Trackrecord:
             limits=self._limits,
             checkpoint_days=self.settings.checkpoint_days,
             ready=lambda agent: self._ready(agent, store),
+            find_agent=Roster(self._agents, store.definitions).find,
+            tell=self._tell,
             late=Latecomers(store.add_late_usage, patience_s=self.settings.late_usage_s),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,6 @@ from tests.conformance.carried import carry
 from tests.conformance.cases import Case, every_step
 from tests.conformance.compared import differences, perturbed
 
-from trackrecord import Trackrecord
 from trackrecord.workflow import transforms, vocabulary
 from trackrecord.workflow.aliases import OLD_COMMON, OLD_FIELDS, OLD_TYPES
 from trackrecord.workflow.questions import ALONE, BINARY
@@ -25,14 +23,7 @@ ACROSS_TYPES: Final = frozenset(
 )
 
 
-NO_CHILDREN: Final = pytest.mark.skipif(
-    "agents" not in inspect.signature(Trackrecord).parameters, reason="no run can start another in this version"
-)
-
-
-@pytest.mark.parametrize(
-    "table", [pytest.param(name, marks=NO_CHILDREN) if name == "child_runs" else name for name in NAMES]
-)
+@pytest.mark.parametrize("table", NAMES)
 async def test_every_case_leaves_the_record_it_expects(tmp_path: Path, table: str, subtests: pytest.Subtests) -> None:
     """A case leaves the record its table says, and no other would do; the database it leaves verifies."""
     carried = await carry(TABLES[table], tmp_path / "runs.db")

@@ -18,10 +18,9 @@ from tests.engines import kit
 from tests.engines.kit import ask, say
 from tests.store import runs
 
-from trackrecord import FunctionPlugin, Run
+from trackrecord import FunctionPlugin, Run, failpoints
 from trackrecord.config import read_settings
 from trackrecord.errors import BadInput, InsufficientCredits, StoreError
-from trackrecord.store import failpoints
 from trackrecord.store.driver import driver
 from trackrecord.store.reader import SqliteReader
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER

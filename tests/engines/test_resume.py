@@ -67,6 +67,7 @@ def book(folder: Path, effect: EffectClass) -> FunctionPlugin:
         put("die", word)
         if str(word) == "2" and not mark.exists():
             mark.touch()
+            await asyncio.sleep(0.2)  # under `async` the run itself is stored 100 ms after it began
             os.kill(os.getpid(), signal.SIGKILL)
         return f"lived {word}"
 
@@ -289,6 +290,26 @@ async def test_a_branch_that_works_keeps_the_run(tmp_path: Path) -> None:
     assert [("s:both/b:work/s:w", "ok"), ("s:both/b:work/s:w/tool", "ok")] == sorted(
         (path, status) for (path, _), status in kit.statuses(path, run.id).items() if path.startswith("s:")
     )
+    assert [] == findings(path)
+
+
+async def test_a_failure_ends_what_waits_deep_inside(tmp_path: Path) -> None:
+    """What waits beside a failure is stopped, not parked, though for a moment nothing can go on: all is recorded."""
+    ok = {"id": "ok", "type": "approval", "message": "May it?"}
+    steps = [{"id": "all", "type": "parallel", "branches": {
+        "fails": [{"id": "bad", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 0.1}},
+                  {"id": "end", "type": "action", "plugin": "kit", "action": "fail"}],
+        "works": [{"id": "w", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 30}}],
+        "waits": [{"id": "one", "type": "loop", "over": [1, 2], "concurrency": 2, "steps": [
+            {"id": "two", "type": "loop", "over": [1, 2], "concurrency": 2, "steps": [ok]}]}],
+    }}]  # fmt: skip
+    path = tmp_path / "runs.db"
+    async with kit.opened(path, say("unused")) as tr:
+        run = await tr.run(kit.agent(steps), {})
+    assert ("failed", "tool_failed") == (run.status, kit.execution(path)["error_code"])
+    waited = [(place, status) for (place, _), status in kit.statuses(path, run.id).items() if "b:waits" in place]
+    assert 1 + 2 + 4 + 4 == len(waited)
+    assert {"cancelled"} == {status for _, status in waited}
     assert [] == findings(path)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from tests.store import runs
 
+from trackrecord import failpoints
 from trackrecord.errors import StoreError, UnknownRun
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.record import Ending
 from trackrecord.record.usage import UNKNOWN, Usage
-from trackrecord.store import failpoints
 from trackrecord.store.driver import driver
 from trackrecord.store.reader import SqliteReader
 from trackrecord.store.sqlite_store import SqliteStore

@@ -11,10 +11,9 @@ import pytest
 from tests.store import runs
 from tests.store.test_crash import child
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.errors import BadInput, Conflict, NotAnApprover, StoreError, TrackrecordError, UnknownRun
 from trackrecord.record.record import Ending
-from trackrecord.store import failpoints
 from trackrecord.store.asked import has_come
 from trackrecord.store.driver import driver
 from trackrecord.store.protocol import Begun

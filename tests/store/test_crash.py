@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.store import runs
 
+from trackrecord import failpoints
 from trackrecord.clock import new_id
-from trackrecord.store import failpoints
 from trackrecord.store.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).parents[2]

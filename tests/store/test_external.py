@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from tests.store import runs
 
-from trackrecord import canonical
+from trackrecord import canonical, failpoints
 from trackrecord.clock import new_id
 from trackrecord.errors import BadInput, StoreError
 from trackrecord.record import intensity
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensityRow, IntensitySettings, RunFigures
-from trackrecord.store import failpoints, statements
+from trackrecord.store import statements
 from trackrecord.store.protocol import FinishedRun
 from trackrecord.store.sqlite_store import SqliteStore
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.store import runs
 
+from trackrecord import failpoints
 from trackrecord.errors import StoreError
 from trackrecord.record.record import Ending, Origin
-from trackrecord.store import failpoints
 from trackrecord.store.protocol import Begun
 from trackrecord.store.sqlite_store import SqliteStore
 

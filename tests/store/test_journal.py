@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.store import runs
 
+from trackrecord import failpoints
 from trackrecord.errors import Conflict, StoreError
 from trackrecord.record.record import Ending, Origin
-from trackrecord.store import failpoints
 from trackrecord.store.journal import BEHIND
 from trackrecord.store.protocol import Begun
 from trackrecord.store.sqlite import Synchronous

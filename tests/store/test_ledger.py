@@ -9,10 +9,10 @@ import pytest
 from tests.store import runs
 from tests.store.test_adjusting import LOST, cancelled_run, late
 
+from trackrecord import failpoints
 from trackrecord.errors import InsufficientCredits, StoreError
 from trackrecord.record.credits import Credits
 from trackrecord.record.usage import UNKNOWN, Usage
-from trackrecord.store import failpoints
 from trackrecord.store.reader import SqliteReader
 from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.verify import verify

@@ -66,6 +66,11 @@ def kept(*statements: str, found: Mapping[str, Place], mended: Collection[str] =
     return Damage(statements=statements, found=found, stays=found.keys() - set(mended))
 
 
+def made_child(run_id: str, parent: str) -> str:
+    values = f"execution_type = 'child', parent_run_id = '{parent}', parent_path = 's:a/child'"
+    return f"UPDATE agent_executions SET {values} WHERE id = '{run_id}'"
+
+
 def copied_log(to: str) -> str:
     columns = COPY.format(to="execution_id")
     copied = f"SELECT {COPY.format(to=repr(to))} FROM agent_logs WHERE execution_id = '{PRICED}'"
@@ -338,7 +343,16 @@ DAMAGES: Final[dict[str, Damage]] = {
     ),
     "child of another tenant's run": kept(
         f"UPDATE agent_executions SET parent_run_id = '{ELSEWHERE}' WHERE id = '{CANCELLED}'",
-        found={"tenants": run(CANCELLED)},
+        found={"tenants": run(CANCELLED), "children": run(CANCELLED)},
+    ),
+    "child without a place": kept(
+        f"UPDATE agent_executions SET parent_run_id = '{PRICED}' WHERE id = '{CANCELLED}'",
+        found={"children": run(CANCELLED)},
+    ),
+    "child of its own child": kept(
+        made_child(CANCELLED, PRICED),
+        made_child(PRICED, CANCELLED),
+        found={"children": run(PRICED)},
     ),
     "definition edited": kept(
         f"UPDATE agent_versions SET definition = replace(definition, 'Look', 'Do not look') {OF_AGENT}",

@@ -87,7 +87,7 @@ class Made:
 async def begun(store: SqliteStore, made: Made) -> Begun:
     """Accept and begin a run."""
     text = dumps({"topic": "tides"} if made.inputs is None else made.inputs)
-    await store.accept(accepted(made.origin, made.agent, text, REDACTOR))
+    await store.accept(accepted(made.origin, made.agent, text, REDACTOR, asked={}))
     return await store.begin(made.origin.tenant_id, made.run_id)
 
 
@@ -252,7 +252,7 @@ async def fill(path: Path) -> None:
     await leave(store, Made(run_id=LATEST, spans=runs.spans(1), inputs={"long": "x" * 1_100_000}))
     await store.ledger.grant(LOCAL_TENANT, LOCAL_USER, 1_000, None, LOCAL_USER)  # the three below hold 200 each
     for made in (Made(run_id=QUEUED), Made(run_id=WAITING)):
-        await store.accept(accepted(made.origin, made.agent, "{}", REDACTOR))
+        await store.accept(accepted(made.origin, made.agent, "{}", REDACTOR, asked={}))
     running = await begun(store, Made(run_id=RUNNING))
     store.journal(running).append(runs.model_span(1), None)
     await store.close()

@@ -12,8 +12,8 @@ from tests.verify import made
 from tests.verify.damages import DAMAGES, OF_AGENT, OF_STATS, STATS, SUMS, Damage, run
 from tests.verify.test_damage import failing, verified
 
+from trackrecord import failpoints
 from trackrecord.errors import StoreError
-from trackrecord.store import failpoints
 from trackrecord.store.rebuild import Rebuilt
 from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.tenancy import LOCAL_TENANT, LOCAL_USER

@@ -13,6 +13,7 @@ from trackrecord.canonical import Json, clean, loads
 from trackrecord.record.spans import Span
 from trackrecord.store import approval_statements
 from trackrecord.store.asked import StoredQuestion, question
+from trackrecord.store.family import Family, family
 from trackrecord.store.reader import Row, SqliteReader
 
 
@@ -44,6 +45,7 @@ class StoredRun:
         adjustments: what was added to it after it had ended.
         questions: what it asked of people, open and decided, the oldest first.
         credits: entries of the credit ledger about it, the oldest first; none when its user had no account.
+        family: its child runs, and what it used with them; None when it has none.
         has_ended: whether the record is complete.
         reused: what a retry or a fork took over, and where it began; None for any other, and once that is not kept.
     """
@@ -59,6 +61,7 @@ class StoredRun:
     adjustments: tuple[Row, ...]
     questions: tuple[StoredQuestion, ...]
     credits: tuple[Row, ...]
+    family: Family | None
     has_ended: bool
     reused: Reused | None = None
 
@@ -87,6 +90,8 @@ class StoredRun:
             "approvals": [clean(one) for one in self.questions],
             "credits": [_plain(row) for row in self.credits],
             "reused": None if self.reused is None else clean(self.reused),
+            "children": [] if self.family is None else [_plain(row) for row in self.family.children],
+            "inclusive": None if self.family is None else self.family.totals.to_json(),
         }
 
 
@@ -124,6 +129,7 @@ def read_run(reader: SqliteReader, run: str) -> StoredRun:
             credits=tuple(
                 reader.rows("SELECT * FROM credit_entries WHERE tenant_id = ? AND run_id = ? ORDER BY id", key)
             ),
+            family=family(reader, run_id),
             has_ended=has_ended,
             reused=_reused(reader, key) if execution["origin_run_id"] else None,
         )

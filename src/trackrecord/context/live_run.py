@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,10 +14,10 @@ from trackrecord.canonical import clean_text, cut
 from trackrecord.clock import now, ticks_us
 from trackrecord.context.effect import Backoff
 from trackrecord.context.midway import LateReply
-from trackrecord.context.protocols import Checkpoint, Journal
+from trackrecord.context.protocols import CANCEL, Checkpoint, Journal, new_checkpoint
 from trackrecord.context.questions import Approvals
 from trackrecord.context.strands import Scope, here
-from trackrecord.errors import Cancelled
+from trackrecord.errors import Cancelled, Conflict, StoreError
 from trackrecord.record.credits import Credits
 from trackrecord.record.fold import Tally
 from trackrecord.record.lost import left_open
@@ -219,6 +220,30 @@ class LiveRun:
         """
         if self.cancel_code is not None:
             raise Cancelled("the run was cancelled", code=self.cancel_code)
+
+    def cancel(self, code: Literal["user", "signal"]) -> None:
+        """Have the run end as cancelled; the first wish counts.
+
+        It is on its way to the disk before the first step is recorded as stopped for it: should the process die before
+        the run has ended, the next one ends it, too, and does not go on with steps that are recorded as stopped.
+        """
+        if self.cancel_code is not None:
+            return
+        self.cancel_code = code
+        wish = new_checkpoint(
+            path=CANCEL,
+            attempt=1,
+            state="done",
+            kind=CANCEL,
+            effect="read",
+            request_hash="",
+            subject=code,
+            epoch=self.epoch,
+            start_us=self.elapsed_us(),
+            outcome='{"value":null}',
+        )
+        with suppress(StoreError, Conflict):  # what cannot be stored ends the run anyway
+            self.journal.append(None, wish)
 
     def leave(self) -> None:
         """Note that an effect is over; those of tasks that are no strands keep a run from being parked, too."""

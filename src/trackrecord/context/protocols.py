@@ -1,11 +1,13 @@
-"""What the context needs from rooms it may not import: a journal, memories, secrets. The wiring hands them in."""
+"""What the context needs from rooms it may not import: journal, memories, secrets, child runs. Handed in by others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from trackrecord.canonical import Json
+from trackrecord.context.questions import AgentRef
+from trackrecord.errors import TerminalStatus
 from trackrecord.memory.entries import Memory, MemoryEntry
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.record.spans import Span
@@ -14,6 +16,10 @@ from trackrecord.sealed import maker, sealed
 if TYPE_CHECKING:
     from trackrecord.agent import Agent
     from trackrecord.context.run_context import RunContext
+
+
+CANCEL: Final = "cancel"
+"""Path and kind of the checkpoint that says that a run is to end; its subject is the code."""
 
 
 @sealed
@@ -92,6 +98,57 @@ class MemoryStore(Protocol):
         Raises:
             StoreError: it could not be stored.
         """
+        ...
+
+
+@sealed
+class ChildEnd:
+    """How a child run ended.
+
+    Attributes:
+        output: what it gave; None when it did not complete, or gave nothing.
+        is_output_lost: whether it completed and what it gave is not there any more.
+        error_code, error_message: why it did not complete; None when it did.
+    """
+
+    run_id: str
+    status: TerminalStatus
+    output: Json = None
+    is_output_lost: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class ChildRuns(Protocol):
+    """The child runs of one run, each at a place of its own."""
+
+    @property
+    def has_any(self) -> bool:
+        """Whether the run may have child runs."""
+        ...
+
+    async def carry(self, path: str, agent: AgentRef, inputs: Mapping[str, Json]) -> ChildEnd | None:
+        """Start the child of a place, or go on with the one that is there, and wait while it is carried here.
+
+        None when it has not ended and is not carried here: it waits, or another process has it.
+
+        Raises:
+            RequestError, Refused, LimitReached: it cannot be started; there is no such run.
+            Conflict: another epoch holds the parent, or it has ended.
+            StoreError: it could not be stored.
+        """
+        ...
+
+    async def end(self, path: str, code: Literal["user", "signal"]) -> None:
+        """Cancel the child of a place, wherever it is, and return when its end is recorded; nothing without one.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+        ...
+
+    def let_go(self, path: str) -> None:
+        """Have the child of a place go on in another process, as its parent will."""
         ...
 
 

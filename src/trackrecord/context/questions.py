@@ -5,10 +5,8 @@ Whoever keeps the questions implements `Approvals`; the context asks and waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, Protocol
 
-from trackrecord.canonical import Json
 from trackrecord.sealed import sealed
 
 Needs = Literal["any", "all"]
@@ -40,14 +38,6 @@ class AgentRef:
 
     name: str
     version: str | None = None
-
-
-class Asking(Protocol):
-    """The part of a context that runs other agents."""
-
-    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
-        """The output of a child run; raises RunError when it ended badly."""
-        ...
 
 
 @sealed

@@ -1,4 +1,4 @@
-"""RunContext: what an engine is given. Model, tool, memory, sleep, decision, step, nested engine: each measured here.
+"""RunContext: what an engine is given. Model, tool, memory, waits, decision, step, nested engine, child run: measured.
 
 An engine that wants to be recorded has nothing to do, and cannot write a record. Step 4 and 5 of the walk.
 """
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from trackrecord import failpoints
 from trackrecord.canonical import Json, clean, clean_text, cut, digest, encode_clean, loads
 from trackrecord.clock import now, stamp
 from trackrecord.context.calls import call_model, call_tool, rejected_span
+from trackrecord.context.children import running
 from trackrecord.context.effect import (
     NO_BACKOFF,
     Alternative,
@@ -26,18 +28,28 @@ from trackrecord.context.effect import (
     new_effect,
     new_outcome,
 )
+from trackrecord.context.failing import failing_inside, failing_outside
 from trackrecord.context.limits import limiting
 from trackrecord.context.live_run import LiveRun
 from trackrecord.context.midway import Watched
-from trackrecord.context.protocols import MemoryStore, Secrets
-from trackrecord.context.questions import Question
+from trackrecord.context.protocols import ChildRuns, MemoryStore, Secrets
+from trackrecord.context.questions import AgentRef, Question
 from trackrecord.context.recording import recording
 from trackrecord.context.replay import replaying
 from trackrecord.context.retry import retrying
 from trackrecord.context.step import StepScope
 from trackrecord.context.timeout import timing_out
 from trackrecord.context.waits import asking, sleeping
-from trackrecord.errors import BadInput, Conflict, ModelFailed, StoreError, ToolFailed, TrackrecordError, UnknownEngine
+from trackrecord.errors import (
+    BadInput,
+    Conflict,
+    ModelFailed,
+    StepFailed,
+    StoreError,
+    ToolFailed,
+    TrackrecordError,
+    UnknownEngine,
+)
 from trackrecord.memory.entries import LearntKind, Memory, expires_at
 from trackrecord.memory.recall import Recalled, recall
 from trackrecord.memory.remembering import IMPORTANCE, MOST_PER_RUN, one_line
@@ -90,6 +102,7 @@ class Surroundings:
         registry: connected plugins.
         memory: where recall reads and remember writes; None when the agent has no memory.
         secrets: where declared handles are opened; None when there is no such place.
+        children: its child runs; None where no run can have any.
         engines: engines by name, for `nested`.
         models: models already resolved in this run.
         recalled, recall_lock: what recall gave, once it has; and who may ask first.
@@ -103,6 +116,7 @@ class Surroundings:
     memory: MemoryStore | None
     engines: Mapping[str, Engine]
     secrets: Secrets | None = None
+    children: ChildRuns | None = None
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     recalled: Recalled | None = None
     recall_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -361,6 +375,31 @@ class RunContext:
         below = RunContext(self._around, prefix=f"{self.path(relative)}/", perform=self._perform)
         return await found.run(agent, inputs, below)
 
+    async def child(self, relative: str, agent: AgentRef, inputs: Mapping[str, Json]) -> Json:
+        """Another agent as a run of its own, with its own record; gives its output. Its spending is never this run's.
+
+        A resumed run finds the child it has; one that is cancelled, or out of time, ends it first.
+
+        Raises:
+            StepFailed: it ended badly or could not be started; `code` is its own error code when it failed.
+            LimitReached, Cancelled: the run may not go on.
+        """
+        path, children = self.path(f"{relative}/child"), self._around.children
+        if children is None:
+            raise StepFailed("no other agent can be run from here", path=path)
+        effect = new_effect(
+            path=path,
+            kind="child",
+            effect="keyed",
+            request_hash=digest(encode_clean([agent.name, agent.version, dict(inputs)])),
+            perform=running(self._run, children, agent, inputs),
+            backoff=NO_BACKOFF,
+        )
+        try:
+            return (await self._perform(effect)).value
+        except EffectFailed as failure:
+            raise StepFailed(failure.message, code=failure.code, path=path) from None
+
     def _watched(self, models: Sequence[Model]) -> Watched | None:
         """What tells how far a call of these models has come; None when none of them does."""
         if not any(getattr(one, "tells_midway", False) for one in models):
@@ -473,7 +512,12 @@ def _wrapped(run: LiveRun) -> Perform:
     async def perform(effect: Effect) -> Outcome:
         return await effect.perform(effect)
 
-    return replaying(run, retrying(run, limiting(run, recording(run, timing_out(run, perform)))))
+    chain = timing_out(run, perform)
+    if failpoints.points:
+        chain = failing_outside(run, recording(run, failing_inside(run, chain)))
+    else:
+        chain = recording(run, chain)
+    return replaying(run, retrying(run, limiting(run, chain)))
 
 
 def _alternatives(request: ModelRequest, models: Sequence[Model]) -> tuple[Alternative, ...]:

@@ -80,6 +80,8 @@ class Sweep:
             if was_ended:
                 _log.warning("run %s was left behind and cannot go on, ended as abandoned: %s", lost.run_id, error)
             return was_ended
+        except Conflict:  # whoever waits for it was faster
+            return False
         except (RequestError, Refused) as error:  # another process may have what it needs
             self._left_alone.add(lost.run_id)
             _log.warning("run %s was left behind and cannot go on here: %s", lost.run_id, error)

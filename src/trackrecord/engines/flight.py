@@ -55,16 +55,25 @@ class Flight(Generic[Result]):
         return sorted((self._flying.pop(task), task) for task in done)
 
     async def stop(self) -> None:
-        """Cancel what is in flight and wait for it, so that its spans are written before anything else is."""
+        """Cancel what is in flight and wait for it, so that its spans are written before anything else is.
+
+        Also when whoever stops it is stopped meanwhile: nothing is left behind, and the cancellation goes on then.
+        """
         flying, self._flying = self._flying, {}
         for task in flying:
             task.cancel()
-        if flying:
-            await asyncio.wait(flying)
-            if self._scope is not None:
-                self._scope.rest(len(flying))
+        interrupted: asyncio.CancelledError | None = None
+        while not all(task.done() for task in flying):
+            try:
+                await asyncio.wait(flying)
+            except asyncio.CancelledError as error:
+                interrupted = error
+        if flying and self._scope is not None:
+            self._scope.rest(len(flying))
         for task in flying:
             failure(task)  # looked at, or the event loop would complain of it
+        if interrupted is not None:
+            raise interrupted
 
 
 def failure(task: asyncio.Task[Result]) -> BaseException | None:

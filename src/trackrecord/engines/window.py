@@ -35,12 +35,20 @@ async def together(works: list[Callable[[], Awaitable[None]]]) -> None:
     """All of these at once; the first failure cancels the others, waits for them and is raised by itself."""
     scope = here()
     left = len(works)
+    is_taken = False
 
     def ended(task: asyncio.Task[None]) -> None:
-        nonlocal left
-        del task
+        """The first to fail, or else the last to end, hands its place to whoever waits for them here.
+
+        Who waits is at work from a failure on: it stops the others, and what waits deep inside them is no reason to
+        park the run meanwhile.
+        """
+        nonlocal left, is_taken
         left -= 1
-        if scope is not None and left:  # the last one to end hands its place to whoever waits for them here
+        has_failed = task.cancelled() or task.exception() is not None
+        if not is_taken and (has_failed or not left):
+            is_taken = True
+        elif scope is not None:
             scope.rest()
 
     try:

@@ -89,6 +89,7 @@ class Tally:
     _later_tries: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _interrupted: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _unknown: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
+    _stopped: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     _tools: dict[str, list[Span]] = field(default_factory=dict[str, list[Span]])
     _steps: dict[str, tuple[str, int, str]] = field(default_factory=dict[str, tuple[str, int, str]])
     _decisions: int = 0
@@ -128,6 +129,8 @@ class Tally:
             self._interrupted.add((span.path, span.attempt))
         elif status == "unknown":
             self._unknown.add((span.path, span.attempt))
+        elif status == "cancelled" and kind in EFFECT_KINDS:
+            self._stopped.add((span.path, span.attempt))
         if kind in EFFECT_KINDS and kind != "wait":
             self._busy.append(_interval(span))
         match kind:
@@ -238,7 +241,8 @@ class Tally:
         return waited
 
     def _retries(self) -> int:
-        lost = self._interrupted | self._unknown  # nobody saw their end: what follows them makes up for that
+        # nobody saw their end, or a process died right after they were stopped: what follows makes up for that
+        lost = self._interrupted | self._unknown | self._stopped
         after_loss = sum(1 for path, attempt in lost if (path, attempt + 1) in self._later_tries)
         return len(self._later_tries) - after_loss
 

@@ -33,7 +33,8 @@ class Origin:
         runs_workflow: whether that engine carries out workflow steps; else executed counts are unknown.
         plugins_required: what the agent requires, called or not.
         input_count: input values used.
-        parent_run_id, origin_run_id, origin_kind: of child, retry and fork runs; None otherwise.
+        parent_run_id, parent_path: of a child run: whose child it is, and the path of its effect there; else None.
+        origin_run_id, origin_kind: of retry and fork runs; None otherwise.
         now: stamp of the run's first start; expressions, dates and prompts use it.
     """
 
@@ -51,6 +52,7 @@ class Origin:
     plugins_required: tuple[str, ...] = ()
     input_count: int = 0
     parent_run_id: str | None = None
+    parent_path: str | None = None
     origin_run_id: str | None = None
     origin_kind: str | None = None
     now: str = ""

@@ -65,6 +65,7 @@ def origin_of(execution: Mapping[str, object], design: DeclaredDesign) -> Origin
         plugins_required=tuple(str(name) for name in plugins) if isinstance(plugins, list) else (),
         input_count=cast("int", execution["input_count"]),
         parent_run_id=_text(execution["parent_run_id"]),
+        parent_path=_text(execution["parent_path"]),
         origin_run_id=_text(execution["origin_run_id"]),
         origin_kind=_text(execution["origin_kind"]),
         now=_text(execution["now_at"]) or "",

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from trackrecord import canonical, clock
+from trackrecord import canonical, clock, failpoints
 from trackrecord.errors import UnknownRun
 from trackrecord.record import credits
 from trackrecord.record.intensity import DeclaredDesign
@@ -19,7 +19,7 @@ from trackrecord.record.late_usage import KIND, RULE, LateUsage, deltas
 from trackrecord.record.record import Record
 from trackrecord.record.rows import run_figures, stats_delta
 from trackrecord.record.usage import Usage
-from trackrecord.store import external, failpoints, postings, statements, stored
+from trackrecord.store import external, postings, statements, stored
 from trackrecord.store.driver import Connection
 from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.postings import Owner

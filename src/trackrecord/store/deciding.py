@@ -11,12 +11,12 @@ from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Final, Literal
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.canonical import Json, clean, clean_text, dumps, encode_clean
 from trackrecord.context.questions import Asked, Standing
 from trackrecord.errors import BadInput, Conflict, NotAnApprover, UnknownRun
 from trackrecord.sealed import sealed
-from trackrecord.store import approval_statements, failpoints, statements
+from trackrecord.store import approval_statements, statements
 from trackrecord.store.asked import StoredQuestion, Vote, latest, question
 from trackrecord.store.driver import Connection
 from trackrecord.store.states import ENDED

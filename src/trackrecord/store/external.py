@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
-from trackrecord import canonical, clock
+from trackrecord import canonical, clock, failpoints
 from trackrecord.errors import BadInput
 from trackrecord.record import intensity
 from trackrecord.record.execution_data import AgentExecutionData, check_id
 from trackrecord.record.intensity import DeclaredDesign, RunFigures
-from trackrecord.store import failpoints, statements
+from trackrecord.store import statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.intensity_book import IntensityBook
 from trackrecord.store.transactions import add_stats

@@ -35,11 +35,13 @@ def accepted(
     asked: Mapping[str, Json],
     most_credits: int | None = None,
     reused: Reused | None = None,
+    parent_epoch: int | None = None,
 ) -> AcceptedRun:
     """The accepting transaction: the agent and its version, the run, its input under the payload policy.
 
     It is to hold the credits that its token limit comes to; `most_credits` caps them. `asked` is what the run was
     asked for beyond the definition: with it, and with the inputs, it can be resumed. `reused` is what it takes over.
+    A child is accepted only while its parent is held by `parent_epoch`.
     """
     given = _payload("input", inputs_text, agent.payloads.inputs, redactor)
     version = AgentVersion(
@@ -60,6 +62,7 @@ def accepted(
         kept=kept.request(asked, None if given.body == inputs_text else inputs_text, redactor),
         most_credits=credits.most(agent.limits.max_tokens_per_run, most_credits),
         reused=reused,
+        parent_epoch=parent_epoch,
     )
 
 
@@ -78,7 +81,8 @@ def finished(
     The summary is by rule unless a model `told` it. Without an agent nobody can say what may be kept: neither output
     nor summary is.
     """
-    output = None if record.ending is None or agent is None else record.ending.output
+    ending, is_child = record.ending, record.origin.parent_run_id is not None
+    output = None if ending is None or agent is None else ending.output
     text = None if output is None else encode_clean(output)
     return FinishedRun(
         origin=record.origin,
@@ -89,6 +93,9 @@ def finished(
         output=None if text is None or agent is None else _payload("output", text, agent.payloads.outputs, redactor),
         memories=lambda is_first: _memories(record, agent, redactor, told, is_first=is_first, has_pattern=has_pattern),
         last_spans=last_spans,
+        kept=(kept.output(text or "null", redactor),)
+        if is_child and ending is not None and ending.status == "completed"
+        else (),
     )
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, cast
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign, IntensityRow, IntensitySettings
-from trackrecord.store import failpoints, statements
+from trackrecord.store import statements
 from trackrecord.store.driver import Connection
 
 MAX_KNOWN: Final = 1000

@@ -16,10 +16,11 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
+from trackrecord import failpoints
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict, StoreError
 from trackrecord.record.spans import Span
-from trackrecord.store import codec, failpoints, statements
+from trackrecord.store import codec, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.protocol import AcceptedRun, Begun, Durability
 from trackrecord.store.writer import Unit, is_of_store, unstorable

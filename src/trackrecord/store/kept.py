@@ -1,21 +1,24 @@
 """What is kept of a run so that it can be resumed, and stands nowhere else: checkpoints that are no effects. Pure.
 
 `request` holds what the run was asked for beyond its agent's definition, and its inputs where the payload policy keeps
-them out of `run_payloads`; `epoch:<n>` the moment a later epoch began. Must never hold a known secret.
+them out of `run_payloads`; `epoch:<n>` the moment a later epoch began; `output` what a child run gave, for its parent;
+`cancel` that it is to end. Must never hold a known secret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, cast
 
 from trackrecord.canonical import Json, digest, encode_clean, loads
-from trackrecord.context.protocols import Checkpoint
+from trackrecord.context.protocols import CANCEL, Checkpoint
 from trackrecord.errors import CheckpointsGone
 from trackrecord.record.redact import Redactor
 
 REQUEST: Final = "request"
 EPOCH: Final = "epoch"
+OUTPUT: Final = "output"
+CancelCode = Literal["user", "signal"]
 LACKING: Final = "is_lacking"  # a secret had to be left out
 
 
@@ -41,6 +44,21 @@ def request(asked: Mapping[str, Json], inputs_text: str | None, redactor: Redact
 def began(epoch: int, at: str) -> Checkpoint:
     """The moment an epoch after the first began: should it be killed, the gap before it is known all the same."""
     return _kept(f"epoch:{epoch}", EPOCH, epoch=epoch, subject=at)
+
+
+def output(text: str, redactor: Redactor) -> Checkpoint:
+    """What a child run gave, as canonical text: its parent goes on with it, whatever the payload policy keeps."""
+    return _kept(OUTPUT, OUTPUT, outcome=f'{{"value":{redactor.exact_json(text)}}}')
+
+
+def output_of(outcome: str) -> Json:
+    """What a child run gave, from the outcome of its checkpoint."""
+    return cast("dict[str, Json]", loads(outcome))["value"]
+
+
+def wish_of(checkpoints: Iterable[Checkpoint]) -> CancelCode | None:
+    """The code under which a process that died was about to end the run; None when it was not."""
+    return next((cast("CancelCode", one.subject) for one in checkpoints if one.kind == CANCEL), None)
 
 
 def request_of(outcome: str | None) -> Mapping[str, Json]:

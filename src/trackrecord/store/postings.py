@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.canonical import dumps
 from trackrecord.errors import BadInput, InsufficientCredits, StoreUnusable
 from trackrecord.record.credits import Credits
 from trackrecord.record.record import Origin
-from trackrecord.store import failpoints, statements
+from trackrecord.store import statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.notebook import Notebook
 from trackrecord.store.pockets import Kind, Pocket

@@ -99,6 +99,7 @@ class AcceptedRun:
         kept: checkpoints it begins with: what it was asked for, as far as that stands nowhere else.
         most_credits: what it is to hold when its user has a credit account, or as much of it as is there.
         reused: what it takes over from the run it is a retry or a fork of; None for any other.
+        parent_epoch: of a child run: the epoch that must hold its parent; None for the rest.
     """
 
     origin: Origin
@@ -108,6 +109,7 @@ class AcceptedRun:
     scheduled_at: str | None = None
     kept: Sequence[Checkpoint] = ()
     reused: Reused | None = None
+    parent_epoch: int | None = None
 
 
 @sealed
@@ -146,6 +148,7 @@ class FinishedRun:
             its content.
         memories: what later runs may recall of it, told whether it is the agent's first to end.
         last_spans: spans that end with the run (its epoch); stored in the same transaction.
+        kept: checkpoints that outlive it: of a child run what it gave.
     """
 
     origin: Origin
@@ -156,6 +159,7 @@ class FinishedRun:
     output: Payload | None = None
     memories: Callable[[bool], Sequence[Memory]] = lambda is_first: ()
     last_spans: Sequence[Span] = ()
+    kept: Sequence[Checkpoint] = ()
 
 
 @sealed
@@ -223,6 +227,36 @@ class PastRun:
     error_path: str | None
     attempts: tuple[Attempt, ...]
     is_pruned: bool
+
+
+@sealed
+class ChildRun:
+    """How a child run stands.
+
+    Attributes:
+        status: its state.
+        has_ended: whether that is its last.
+        is_free: whether nobody carries it and it could go on now.
+        error_code, error_message: why it ended as it did; None while it has not, and when it completed.
+        outcome: what it gave, as `store.kept` wrote it; None when it gave nothing, or that was not kept.
+    """
+
+    run_id: str
+    status: str
+    has_ended: bool
+    is_free: bool
+    error_code: str | None
+    error_message: str | None
+    outcome: str | None
+
+
+@sealed
+class Kin:
+    """A run in a line of parents and children: which agent it is of, in which version."""
+
+    agent_id: str
+    version: str
+    name: str
 
 
 class Store(Protocol):
@@ -310,6 +344,18 @@ class Store(Protocol):
 
     def to_cancel(self, begun: Iterable[tuple[str, str, int]]) -> Mapping[str, Literal["user", "signal"]]:
         """Of these runs (tenant, id, epoch), those that somebody wants to end, with the code; a cheap look."""
+        ...
+
+    def children(self, tenant_id: str, run_id: str, path: str | None = None) -> Sequence[ChildRun]:
+        """The child runs of a run, the oldest first; of one place when a path is given. A cheap look."""
+        ...
+
+    def lineage(self, tenant_id: str, run_id: str, most: int) -> Sequence[Kin]:
+        """A run and those it is a child of, the outermost first, `most` at most. A cheap look."""
+        ...
+
+    def refuse(self, tenant_id: str, user_id: str, subject: tuple[str, str], details: str) -> Awaitable[None]:
+        """Note that something was refused: an audit row about a kind and id, with canonical JSON text."""
         ...
 
     def journal(self, begun: Begun, durability: Durability) -> Journal:

@@ -219,10 +219,12 @@ agent_executions = _table(
     CheckConstraint("runs_workflow <= 1 AND usage_complete <= 1", "agent_executions_flags"),
     _child("tenant_id agent_id agent_version", "agent_versions", "tenant_id agent_id version"),
     Index("agent_executions_by_agent", "tenant_id", "agent_id", "agent_seq", unique=True),
-    Index(
+    Index(  # a place of a run has one child: who would start a second one finds the first
         "agent_executions_children",
         "tenant_id",
         "parent_run_id",
+        "parent_path",
+        unique=True,
         sqlite_where=text("parent_run_id IS NOT NULL"),
         postgresql_where=text("parent_run_id IS NOT NULL"),
     ),

@@ -20,6 +20,8 @@ from trackrecord.errors import BadSettings, StoreUnusable
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+    from trackrecord.config import SecretsSettings
+
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -62,6 +64,17 @@ class Sealed:
     nonce: str
     wrapped_key: str
     ciphertext: str
+
+
+def key_of(settings: SecretsSettings) -> Key | None:
+    """The key of an installation, from its settings or the file they name; None when there is none.
+
+    Raises:
+        BadSettings: it cannot be read, or is no key.
+    """
+    if settings.key is not None:
+        return read_key(settings.key.get_secret_value(), "TRACKRECORD_SECRETS__KEY")
+    return None if settings.key_file is None else read_key_file(Path(settings.key_file))
 
 
 def read_key(text: str, source: str) -> Key:

@@ -15,8 +15,8 @@ from trackrecord.store.driver import Connection, driver
 Synchronous = Literal["FULL", "NORMAL"]
 
 LEAST_VERSION: Final = (3, 51, 3)
-HEAD: Final = "0007"  # the revision this code writes; a test compares it with the newest migration
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+HEAD: Final = "0008"  # the revision this code writes; a test compares it with the newest migration
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 BUSY_TIMEOUT_MS: Final = 5000
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, TypeVar, cast
 
-from trackrecord import clock
+from trackrecord import clock, failpoints
 from trackrecord.record.execution_data import AgentExecutionData
 from trackrecord.record.intensity import IntensitySettings
 from trackrecord.record.late_usage import LateUsage
 from trackrecord.record.rows import Rows
-from trackrecord.store import adjusting, external, failpoints, postings, retention, statements, transactions
+from trackrecord.store import adjusting, external, postings, retention, statements, transactions
 from trackrecord.store.approvals import SqliteApprovals
+from trackrecord.store.definitions import SqliteDefinitions
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
@@ -29,9 +30,11 @@ from trackrecord.store.notebook import Notebook
 from trackrecord.store.protocol import (
     AcceptedRun,
     Begun,
+    ChildRun,
     Durability,
     ExpiredRun,
     FinishedRun,
+    Kin,
     LeftRun,
     ParkedRun,
     PastRun,
@@ -77,6 +80,7 @@ class SqliteStore:
         self._secrets = SqliteSecrets(reader, self._writer, door, key)
         self._ledger = SqliteLedger(reader, self._writer, door, self._notebook)
         self._approvals = SqliteApprovals(reader, self._writer, door)
+        self._definitions = SqliteDefinitions(reader, door)
         self.path = path
         self._is_quick = is_quick
 
@@ -136,6 +140,11 @@ class SqliteStore:
     def approvals(self) -> SqliteApprovals:
         """What runs ask of people, to ask and to answer."""
         return self._approvals
+
+    @property
+    def definitions(self) -> SqliteDefinitions:
+        """Agents as they are stored, by name."""
+        return self._definitions
 
     def has_account(self, tenant_id: str, user_id: str) -> bool:
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
@@ -227,6 +236,41 @@ class SqliteStore:
             except Error as error:
                 raise store_error(error, self.path) from error
         return {run_id: code for tenant_id, run_id, epoch, code in rows if (tenant_id, run_id, epoch) in held}
+
+    def children(self, tenant_id: str, run_id: str, path: str | None = None) -> list[ChildRun]:
+        """The child runs of a run, the oldest first; of one place when a path is given. A cheap look.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return self._looked(lambda reader: transactions.children(reader, tenant_id, run_id, path))
+
+    def lineage(self, tenant_id: str, run_id: str, most: int) -> list[Kin]:
+        """A run and those it is a child of, the outermost first, `most` at most. A cheap look.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return self._looked(lambda reader: transactions.lineage(reader, tenant_id, run_id, most))
+
+    def _looked(self, look: Callable[[Connection], T]) -> T:
+        with self._door:
+            try:
+                return look(self._reader)
+            except Error as error:
+                raise store_error(error, self.path) from error
+
+    def refuse(self, tenant_id: str, user_id: str, subject: tuple[str, str], details: str) -> Awaitable[None]:
+        """Note that something was refused: an audit row about a kind and id, with canonical JSON text.
+
+        Raises:
+            StoreError: it could not be stored.
+        """
+
+        def write(connection: Connection) -> None:
+            transactions.refuse(connection, tenant_id, user_id, subject, details)
+
+        return self._submit("refuse", write)
 
     def journal(self, begun: Begun, durability: Durability | None = None) -> SqliteJournal:
         """The journal of this epoch; what it still holds when the run finishes is stored with the finish."""

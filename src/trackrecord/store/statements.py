@@ -31,6 +31,7 @@ ACCEPTED: Final = (
     "runs_workflow",
     "ready_at",
     "parent_run_id",
+    "parent_path",
     "origin_run_id",
     "origin_kind",
     "scheduled_at",
@@ -44,7 +45,7 @@ ACCEPTED: Final = (
     "status",
     "epoch",
 )
-HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at", "cancel_code", "parent_path")
+HELD: Final = ("lease_until", "wait_reason", "hold_id", "started_at", "now_at", "cancel_code")
 RESULT: Final = (
     "status",
     "execution_duration_ms",
@@ -292,6 +293,33 @@ SELECT_DECIDED: Final = (
     "SELECT 1 FROM approvals WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NOT NULL "
     "AND kind = 'approval'"
 )
+SELECT_CHILD_ENDED: Final = (
+    "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND parent_run_id = ? AND parent_path = ? "
+    "AND completed_at IS NOT NULL"
+)
+SELECT_CHILD_AT: Final = "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND parent_run_id = ? AND parent_path = ?"
+SELECT_CHILD: Final = """
+SELECT run.id, run.status, run.completed_at, run.error_code, run.error_message, kept.outcome,
+    run.status = 'queued' OR run.status = 'waiting' AND run.ready_at <= ?1
+        OR run.status = 'running' AND run.lease_until <= ?1
+FROM agent_executions run LEFT JOIN run_checkpoints kept
+    ON kept.tenant_id = run.tenant_id AND kept.run_id = run.id AND kept.path = 'output' AND kept.attempt = 1
+WHERE run.tenant_id = ?2 AND run.parent_run_id = ?3 AND run.parent_path = coalesce(?4, run.parent_path)
+ORDER BY run.id
+"""
+SELECT_LINEAGE: Final = """
+WITH RECURSIVE line(id, parent_run_id, agent_id, agent_version, agent_name, depth) AS (
+    SELECT id, parent_run_id, agent_id, agent_version, agent_name, 1 FROM agent_executions
+    WHERE tenant_id = ?1 AND id = ?2
+    UNION ALL
+    SELECT above.id, above.parent_run_id, above.agent_id, above.agent_version, above.agent_name, depth + 1
+    FROM line JOIN agent_executions above ON above.tenant_id = ?1 AND above.id = line.parent_run_id
+    WHERE depth < ?3)
+SELECT agent_id, agent_version, agent_name FROM line ORDER BY depth DESC
+"""
+READY_PARENT: Final = """
+UPDATE agent_executions SET ready_at = ? WHERE tenant_id = ? AND id = ? AND status = 'waiting'
+"""
 SELECT_CANCELLED: Final = """
 SELECT tenant_id, id, epoch, cancel_code FROM agent_executions WHERE status = 'running' AND cancel_code IS NOT NULL
 """
@@ -372,6 +400,7 @@ ORIGIN: Final = (
     "execution_type",
     "input_count",
     "parent_run_id",
+    "parent_path",
     "origin_run_id",
     "origin_kind",
 )

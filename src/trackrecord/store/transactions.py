@@ -13,19 +13,30 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from trackrecord import canonical, clock
+from trackrecord import canonical, clock, failpoints
 from trackrecord.context.protocols import Checkpoint
 from trackrecord.errors import Conflict, UnknownRun
 from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, failpoints, kept, postings, statements
+from trackrecord.store import codec, kept, postings, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
 from trackrecord.store.kept import began
 from trackrecord.store.notebook import Notebook
-from trackrecord.store.protocol import AcceptedRun, Begun, ExpiredRun, FinishedRun, LeftRun, ParkedRun, PastRun, Reused
+from trackrecord.store.protocol import (
+    AcceptedRun,
+    Begun,
+    ChildRun,
+    ExpiredRun,
+    FinishedRun,
+    Kin,
+    LeftRun,
+    ParkedRun,
+    PastRun,
+    Reused,
+)
 from trackrecord.store.writer import is_of_store
 from trackrecord.workflow.reusable import Attempt
 
@@ -53,14 +64,30 @@ def accept(connection: Connection, run: AcceptedRun, notebook: Notebook) -> None
     Raises:
         InsufficientCredits: the user has a credit account and nothing in it that could be held.
         CheckpointsGone: what it is to take over is not there any more.
+        Conflict: a child's parent is not held by the epoch that starts it, or has a child at that place already.
     """
     now = clock.stamp(clock.now())
     origin = run.origin
+    if origin.parent_run_id is not None:
+        _check_place(connection, run)
     if not postings.has_account(connection, notebook, origin.tenant_id, origin.user_id):
         _admit(connection, run, notebook, now, statements.INSERT_EXECUTION, ("queued", 0))
         return
     hold_id = clock.new_id()
     _admit(connection, run, notebook, now, statements.INSERT_HOLDING, ("queued", 0, hold_id), hold_id)
+
+
+def _check_place(connection: Connection, run: AcceptedRun) -> None:
+    """A child is accepted once for its place in its parent, and only by the epoch that holds its parent."""
+    origin = run.origin
+    parent = (origin.tenant_id, origin.parent_run_id)
+    held = connection.execute(statements.SELECT_HELD, (*parent, run.parent_epoch)).fetchone()
+    there = connection.execute(statements.SELECT_CHILD_AT, (*parent, origin.parent_path)).fetchone()
+    if held is None or there is not None:
+        raise Conflict(
+            f"run {origin.parent_run_id!r} has a child at {origin.parent_path!r} already, or is held by another epoch",
+            cure="Nothing was written; whoever holds the run goes on with it.",
+        )
 
 
 def launch(connection: Connection, run: AcceptedRun, begun: Begun, notebook: Notebook) -> None:
@@ -167,6 +194,7 @@ def _accepted_row(run: AcceptedRun, now: str) -> codec.Row:
         int(origin.runs_workflow),
         run.scheduled_at,
         origin.parent_run_id,
+        origin.parent_path,
         origin.origin_run_id,
         origin.origin_kind,
         run.scheduled_at,
@@ -210,6 +238,7 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         )
     connection.execute(statements.SAVE_CHECKPOINT, codec.checkpoint_row(tenant_id, run_id, began(epoch, now)))
     failpoints.reach("begin.run_checkpoints")
+    checkpoints = _checkpoints(connection, key)
     return Begun(
         tenant_id=tenant_id,
         run_id=run_id,
@@ -217,15 +246,16 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
         began_at=now,
         now=now_at,
         spans=tuple(map(codec.span, connection.execute(statements.SELECT_SPANS, key))),
-        checkpoints=_checkpoints(connection, key),
+        checkpoints=checkpoints,
         hold=hold,
-        cancel_code=cancel_code,
+        cancel_code=cancel_code or kept.wish_of(checkpoints),
     )
 
 
 def _has_come(connection: Connection, tenant_id: str, run_id: str, paths: Sequence[str]) -> bool:
     """Whether something that a run waits for has come before the run was parked."""
-    asked = (connection.execute(statements.SELECT_DECIDED, (tenant_id, run_id, path)).fetchone() for path in paths)
+    looks = (statements.SELECT_DECIDED, statements.SELECT_CHILD_ENDED)
+    asked = (connection.execute(look, (tenant_id, run_id, path)).fetchone() for path in paths for look in looks)
     return any(found is not None for found in asked)
 
 
@@ -381,6 +411,9 @@ def finish(
     failpoints.reach("finish.agent_stats")
     if not is_minimal:
         _write_content(connection, run, now, is_first=sequence == 1)
+    if origin.parent_run_id is not None:
+        connection.execute(statements.READY_PARENT, (now, tenant_id, origin.parent_run_id))
+        failpoints.reach("finish.parent")
     audit(connection, tenant_id, origin.user_id, "run.finished", run_id, now, f'{{"epoch":{begun.epoch}}}')
     failpoints.reach("finish.audit_events")
     notebook.intensity.change(key, sequence, intensity.absorb(sums.row, rows.figures, sequence), run.design)
@@ -413,6 +446,10 @@ def _write_content(connection: Connection, run: FinishedRun, now: str, *, is_fir
     if run.output is not None:
         connection.execute(statements.INSERT_PAYLOAD, codec.payload_row(origin.tenant_id, origin.run_id, run.output))
         failpoints.reach("finish.run_payloads")
+    for checkpoint in run.kept:
+        row = codec.checkpoint_row(origin.tenant_id, origin.run_id, checkpoint)
+        connection.execute(statements.SAVE_CHECKPOINT, row)
+        failpoints.reach("finish.run_checkpoints")
     for memory in run.memories(is_first):
         connection.execute(
             statements.INSERT_RUN_MEMORY,
@@ -438,6 +475,37 @@ def add_stats(
 ) -> None:
     """Add amounts to the statistics of (tenant, agent, user); the first one makes the row."""
     connection.execute(statements.ADD_STATS, (*key, *_stats_sums(sums), *external, now))
+
+
+def children(connection: Connection, tenant_id: str, run_id: str, path: str | None) -> list[ChildRun]:
+    """The child runs of a run, or that of one place."""
+    given = (clock.stamp(clock.now()), tenant_id, run_id, path)
+    return [
+        ChildRun(
+            run_id=child_id,
+            status=status,
+            has_ended=completed_at is not None,
+            is_free=bool(is_free),
+            error_code=error_code,
+            error_message=error_message,
+            outcome=outcome,
+        )
+        for child_id, status, completed_at, error_code, error_message, outcome, is_free in connection.execute(
+            statements.SELECT_CHILD, given
+        )
+    ]
+
+
+def lineage(connection: Connection, tenant_id: str, run_id: str, most: int) -> list[Kin]:
+    """A run and those it is a child of, the outermost first."""
+    rows = connection.execute(statements.SELECT_LINEAGE, (tenant_id, run_id, most))
+    return [Kin(agent_id=agent_id, version=version, name=name) for agent_id, version, name in rows]
+
+
+def refuse(connection: Connection, tenant_id: str, actor_id: str, subject: tuple[str, str], details: str) -> None:
+    """Note that something was refused."""
+    given = (tenant_id, clock.new_id(), actor_id, "run.refused", *subject, details, clock.stamp(clock.now()))
+    connection.execute(statements.INSERT_AUDIT, given)
 
 
 def audit(

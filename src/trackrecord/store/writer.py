@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from trackrecord import failpoints
 from trackrecord.errors import StoreError, StoreUnusable, TrackrecordError
-from trackrecord.store import failpoints
 from trackrecord.store.driver import Connection, driver
 from trackrecord.store.sqlite import primary_code, store_error
 

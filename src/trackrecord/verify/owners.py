@@ -44,6 +44,20 @@ FROM {table} child JOIN agent_executions run ON run.tenant_id = child.tenant_id 
 WHERE child.agent_id <> run.agent_id OR child.user_id <> run.user_id
 """
 
+_CHILDREN_OUT_OF_PLACE: Final = """
+SELECT tenant_id, id, execution_type, parent_run_id, parent_path FROM agent_executions
+WHERE (parent_run_id IS NULL) <> (parent_path IS NULL) OR (parent_run_id IS NULL) = (execution_type = 'child')
+"""
+_OWN_ANCESTORS: Final = """
+WITH RECURSIVE line(tenant_id, id, above) AS (
+    SELECT tenant_id, id, parent_run_id FROM agent_executions WHERE parent_run_id IS NOT NULL
+    UNION
+    SELECT line.tenant_id, line.id, run.parent_run_id FROM line
+    JOIN agent_executions run ON run.tenant_id = line.tenant_id AND run.id = line.above
+    WHERE run.parent_run_id IS NOT NULL)
+SELECT tenant_id, id FROM line WHERE id = above
+"""
+
 
 def check_parents(reader: SqliteReader, notebook: Notebook) -> None:
     """Every row about a run has its run, in its own tenant."""
@@ -82,3 +96,14 @@ def check_owners(reader: SqliteReader, notebook: Notebook) -> None:
         for tenant_id, run_id, other in reader.tuples(_KIN_ELSEWHERE.format(column=column)):
             message = f"{column} {other} is another tenant's run"
             notebook.find("tenants", "agent_executions", named(tenant_id, id=run_id), message)
+
+
+def check_children(reader: SqliteReader, notebook: Notebook) -> None:
+    """Who is a child has a parent and a place in it, and no run is its own ancestor."""
+    (rows,) = next(reader.tuples("SELECT count(*) FROM agent_executions WHERE parent_run_id IS NOT NULL"))
+    notebook.count("children", rows)
+    for tenant_id, run_id, kind, parent, path in reader.tuples(_CHILDREN_OUT_OF_PLACE):
+        message = f"it is of type {kind}; parent_run_id is {parent}, parent_path {path}"
+        notebook.find("children", "agent_executions", named(tenant_id, id=run_id), message)
+    for tenant_id, run_id in reader.tuples(_OWN_ANCESTORS):
+        notebook.find("children", "agent_executions", named(tenant_id, id=run_id), "it is its own ancestor")

@@ -14,6 +14,7 @@ Name = Literal[
     "triggers",
     "parents",
     "tenants",
+    "children",
     "definitions",
     "accepted",
     "endings",
@@ -74,6 +75,11 @@ RULES: Final[dict[Name, Rule]] = {
     "tenants": Rule(
         title="Tenants are apart",
         rule="Every row belongs to the tenant, and names the agent and user, of the run it belongs to.",
+    ),
+    "children": Rule(
+        title="Children have their place",
+        rule="A run is of type `child` exactly when it names its parent and its place there; none is its own ancestor.",
+        limits="A parent that retention has deleted is no finding.",
     ),
     "definitions": Rule(
         title="Versions are what they hash",

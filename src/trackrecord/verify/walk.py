@@ -20,6 +20,7 @@ _CHECKS: Final[tuple[tuple[Name, Callable[[SqliteReader, Notebook], None]], ...]
     ("triggers", file.check_triggers),
     ("parents", owners.check_parents),
     ("tenants", owners.check_owners),
+    ("children", owners.check_children),
     ("definitions", definitions.check_definitions),
     ("accepted", lifecycle.check_accepted),
     ("endings", lifecycle.check_endings),

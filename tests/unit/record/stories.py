@@ -125,7 +125,8 @@ class Story:
         return [*ends, self.draw(st.sampled_from(statuses))]
 
     def count_attempt(self, number: int, before: str | None, status: str) -> None:
-        self.retries += number > 1 and before not in ("interrupted", "unknown")
+        # what follows an attempt whose end nobody saw, or that was stopped, comes in a later epoch and is no retry
+        self.retries += number > 1 and before not in ("interrupted", "unknown", "cancelled")
         self.interruptions += status == "interrupted"
         self.unknown += status == "unknown"
 

@@ -231,6 +231,7 @@ def _tool(path: str, status: Any, attempt: int, *, start: int = 0, length: int =
         (["interrupted"], 0, 1),
         (["interrupted", "ok"], 0, 1),
         (["interrupted", "interrupted", "ok"], 0, 2),
+        (["cancelled", "ok"], 0, 0),  # its process died right after it had stopped it
         (["failed", "interrupted", "ok"], 1, 1),
         (["interrupted", "failed", "ok"], 1, 1),
         (["failed", "interrupted", "failed", "interrupted", "ok"], 2, 2),

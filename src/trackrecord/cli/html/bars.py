@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from trackrecord.canonical import dumps
 from trackrecord.cli.html.document import facts
 from trackrecord.cli.html.element import Child, Markup, element
 from trackrecord.cli.html.state import mood, span_badge
-from trackrecord.cli.pages.tree import Bar, Node, grow, walk
+from trackrecord.cli.pages.tree import NO_NAMES, Bar, Node, grow, walk
 from trackrecord.cli.pages.waterfall import fitting, state, took
 from trackrecord.cli.signs import span_words
 from trackrecord.cli.units import count, dollars, duration
@@ -26,9 +26,9 @@ _USAGE: Final = (
 )
 
 
-def bars(spans: Sequence[Span], *, mark: str | None = None) -> list[Child]:
-    """The waterfall; `mark` is the path of the span that a link called `failure` leads to."""
-    roots = grow(spans, is_whole=False)
+def bars(spans: Sequence[Span], *, mark: str | None = None, names: Mapping[str, str] = NO_NAMES) -> list[Child]:
+    """The waterfall; `mark` is the path of the span that the link `failure` leads to, `names` are of child runs."""
+    roots = grow(spans, is_whole=False, names=names)
     if not roots:
         return [element("p", "Nothing has taken time yet.", class_="note")]
     shown, opened = fitting(roots, MOST_ROWS)

@@ -19,6 +19,7 @@ from trackrecord.cli.html.element import Child, Markup, element
 from trackrecord.cli.html.state import question_badge, run_badge, span_badge
 from trackrecord.cli.html.table import table
 from trackrecord.cli.look import joined
+from trackrecord.cli.pages.family import child_names, family_words
 from trackrecord.cli.pages.models import model_notes, model_sums
 from trackrecord.cli.pages.questions import fate, open_facts
 from trackrecord.cli.pages.record import NOT_KEPT, standing, taken_over, workflow_rows
@@ -31,6 +32,14 @@ from trackrecord.store.asked import StoredQuestion
 from trackrecord.store.reader import Row
 
 _JSON_COLUMNS: Final = 100
+_CHILDREN: Final = (
+    ("agent", False),
+    ("run", False),
+    ("status", False),
+    ("tokens", True),
+    ("time", True),
+    ("place", False),
+)
 _MODELS: Final = (
     ("model", False),
     ("calls", True),
@@ -50,7 +59,8 @@ def record_html(run: StoredRun, now: datetime, added: Mapping[str, Json] | None 
         "asked": ("Asked of people", _questions(run, now)),
         "used": (use_title(run), _used(run)),
         "models": ("Tokens by model", _models(run)),
-        "waterfall": ("Waterfall", bars(run.spans, mark=_failed_at(run))),
+        "children": ("Child runs", _children(run)),
+        "waterfall": ("Waterfall", bars(run.spans, mark=_failed_at(run), names=child_names(run))),
         "trouble": ("What did not go well", _troubles(run)),
         "tools": ("Tool calls", _tools(run)),
         "workflow": ("Workflow", _workflow(run)),
@@ -157,6 +167,24 @@ def _models(run: StoredRun) -> Child:
     notes = [element("li", note) for note in model_notes(sums)]
     drawn = table("Tokens and cost of each model", _MODELS, rows, has_sum=len(sums) > 1)
     return [drawn, element("ul", notes, class_="notes") if notes else None]
+
+
+def _children(run: StoredRun) -> Child:
+    if run.family is None:
+        return None
+    rows = [
+        (
+            str(row["agent_name"]),
+            element("code", str(row["id"])),
+            run_badge(str(row["status"]), row["error_code"]),
+            count(row["tokens_used"]),
+            milliseconds(row["execution_duration_ms"]),
+            element("code", str(row["parent_path"])),
+        )
+        for row in run.family.children
+    ]
+    notes = [element("li", told) for told in family_words(run.family.totals)]
+    return [table("Child runs", _CHILDREN, rows), element("ul", notes, class_="notes")]
 
 
 def _troubles(run: StoredRun) -> Child:

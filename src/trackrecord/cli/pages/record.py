@@ -13,6 +13,7 @@ from trackrecord.cli.escape import line, prose
 from trackrecord.cli.look import GAP, Look, joined, pad, paragraph, spread, wrapped
 from trackrecord.cli.pages import logs as read
 from trackrecord.cli.pages.adjustments import adjustment_lines
+from trackrecord.cli.pages.family import MOST_CHILDREN, child_names, family_lines
 from trackrecord.cli.pages.logs import Logs
 from trackrecord.cli.pages.memory import feedback_lines
 from trackrecord.cli.pages.models import model_lines
@@ -41,12 +42,13 @@ def record_page(run: StoredRun, look: Look, now: datetime, *, is_whole: bool = F
         feedback_lines(run.feedback, look, now),
         use_lines(run, look),
         adjustment_lines(run, look),
+        family_lines(run, look, most=None if is_whole else MOST_CHILDREN),
         _workflow(run, look),
         model_lines(run.spans, look),
         tool_lines(run.logs, run.spans, look),
         trouble_lines(run.spans, look, most=None if is_whole else MOST_TROUBLES),
         _memories(run, look),
-        waterfall(run.spans, look, most_rows=None if is_whole else MOST_ROWS),
+        waterfall(run.spans, look, most_rows=None if is_whole else MOST_ROWS, names=child_names(run)),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from trackrecord.cli.escape import line
-from trackrecord.cli.look import Column, Look, table
+from trackrecord.cli.look import Column, Look, joined, table
 from trackrecord.cli.signs import run_state
 from trackrecord.cli.units import UNKNOWN, age, count, milliseconds, percent
 from trackrecord.store.reader import Row
@@ -41,7 +41,7 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     drawn = [
         (
             str(row["id"])[:length],
-            (f"({line(str(row['origin_kind']))}) " if row["origin_kind"] else "") + line(str(row["agent_name"]), 60),
+            _marks(row) + line(str(row["agent_name"]), 60),
             line(str(row["engine"]), 20),
             f"{run_state(look, str(row['status']), row['error_code'])}{_reason(row)}",
             count(row["tokens_used"]),
@@ -53,6 +53,12 @@ def runs_page(rows: Sequence[Row], look: Look, now: datetime) -> str:
     return "\n".join(table(look, _RUNS, drawn))
 
 
+def _marks(row: Row) -> str:
+    """That a run is another's child, retry or fork."""
+    child = "↳ " if row["parent_run_id"] else ""
+    return f"{child}({line(str(row['origin_kind']))}) " if row["origin_kind"] else child
+
+
 def _reason(row: Row) -> str:
     """What a waiting run waits for, in a word."""
     reason = row["wait_reason"] if row["status"] == "waiting" else None
@@ -60,9 +66,10 @@ def _reason(row: Row) -> str:
 
 
 def runs_note(rows: Sequence[Row]) -> str:
-    """Why a dash stands in the list; empty when there is none."""
+    """What signs in the list mean; empty when there are none."""
     is_unknown = any(row["tokens_used"] is None for row in rows)
-    return f"{UNKNOWN} under tokens: unknown, for no model call has reported any" if is_unknown else ""
+    unknown = f"{UNKNOWN} under tokens: unknown, for no model call has reported any" if is_unknown else ""
+    return joined((unknown, "↳ a child of another run" if any(row["parent_run_id"] for row in rows) else ""))
 
 
 def id_length(ids: Sequence[str]) -> int:

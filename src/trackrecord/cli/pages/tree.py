@@ -20,10 +20,11 @@ from trackrecord.record.spans import Span, path_key
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
-_SINGLE: Final = frozenset({"action", "llm", "delay", "approval"})  # types that do one thing
+_SINGLE: Final = frozenset({"action", "llm", "delay", "approval", "sub_workflow"})  # types that do one thing
 _PURPOSES: Final = {"repair": " (repair)", "routing": " (routing)", "memory": " (memory)"}
 _HOLDERS: Final = ("turn:", "i:", "b:", "case:")  # segments that contain something and leave no span
 _GAP: Final = "no process"
+NO_NAMES: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ class _Placed:
     segments: Sequence[str]
 
 
-def grow(spans: Iterable[Span], *, is_whole: bool = True) -> list[Node]:
+def grow(spans: Iterable[Span], *, is_whole: bool = True, names: Mapping[str, str] = NO_NAMES) -> list[Node]:
     """The outermost nodes, in the order they began; epochs are the ground they stand on, a gap between two a node.
 
-    Without `is_whole` a step that is nothing but one call is one node with it.
+    Without `is_whole` a step that is nothing but one call is one node with it. `names` are of child runs, by path.
     """
     own = tuple(spans)
     offsets = _offsets(own)
@@ -89,7 +90,7 @@ def grow(spans: Iterable[Span], *, is_whole: bool = True) -> list[Node]:
     for path, tries in by_path.items():
         tries.sort(key=lambda span: span.attempt)
         parent, rest = _parent(path, steps)
-        node = _node(tries, rest, steps, offsets)
+        node = _node(tries, rest, steps, offsets, names)
         placed.setdefault(None if parent is None else id(parent), []).append(_Placed(node, rest))
     for key, nodes in placed.items():
         if key is not None:
@@ -131,13 +132,17 @@ def words(segments: Iterable[str]) -> str:
 
 
 def _node(
-    tries: Sequence[Span], rest: Sequence[str], steps: Mapping[tuple[str, int], Node], offsets: Mapping[int, int]
+    tries: Sequence[Span],
+    rest: Sequence[str],
+    steps: Mapping[tuple[str, int], Node],
+    offsets: Mapping[int, int],
+    names_given: Mapping[str, str],
 ) -> Node:
     """The node of a path: its only attempt, or one that holds them all."""
     last = tries[-1]
     is_step = last.kind == "step"
     nodes = [steps[span.path, span.attempt] if is_step else _of(span, offsets) for span in tries]
-    label = _label(last, rest)
+    label = _label(last, rest, names_given)
     if len(nodes) == 1:
         nodes[0].label = label if last.attempt == 1 else f"{label} try {last.attempt}"
         return nodes[0]
@@ -272,12 +277,13 @@ def _parent(path: str, steps: Mapping[tuple[str, int], Node]) -> tuple[Node | No
     return None, segments
 
 
-def _label(span: Span, segments: Sequence[str]) -> str:
+def _label(span: Span, segments: Sequence[str], names: Mapping[str, str]) -> str:
     """What a person calls it: where inside its step, then what it was."""
     is_step = span.kind == "step"
     where = words(segments if is_step else segments[:-1])
     if not is_step:
-        where = f"{where} › {call_name(span)}" if where else call_name(span)
+        name = names.get(span.path) or call_name(span)
+        where = f"{where} › {name}" if where else name
     if is_step and span.step_type:
         where += f" ({span.step_type}{f' ×{span.items}' if span.items is not None and span.items != 1 else ''})"
     return line(where, 120)

@@ -7,14 +7,14 @@ what took longest, is opened first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
 from trackrecord.cli.escape import cut, width
 from trackrecord.cli.look import Look, joined, pad
-from trackrecord.cli.pages.tree import Bar, Node, grow, walk
+from trackrecord.cli.pages.tree import NO_NAMES, Bar, Node, grow, walk
 from trackrecord.cli.signs import legend, span_sign, span_style, span_words
 from trackrecord.cli.units import duration
 from trackrecord.record.spans import Span
@@ -27,9 +27,11 @@ _Family = tuple[bool, int, int, int, list[Node]]  # whether all is well inside, 
 _TEXTURES: Final = {"failed": "▒", "timed_out": "▒", "interrupted": "▒", "unknown": "▒"}
 
 
-def waterfall(spans: Sequence[Span], look: Look, *, most_rows: int | None = MOST_ROWS) -> list[str]:
-    """Lines of the waterfall; None as `most_rows` draws every span."""
-    roots = grow(spans, is_whole=most_rows is None)
+def waterfall(
+    spans: Sequence[Span], look: Look, *, most_rows: int | None = MOST_ROWS, names: Mapping[str, str] = NO_NAMES
+) -> list[str]:
+    """Lines of the waterfall; None as `most_rows` draws every span. `names` are of child runs, by path."""
+    roots = grow(spans, is_whole=most_rows is None, names=names)
     if not roots:
         return []
     every = sum(1 for _ in walk(roots))

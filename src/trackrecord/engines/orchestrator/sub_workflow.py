@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from trackrecord.canonical import Json, clean
-from trackrecord.context.questions import AgentRef, Asking
+from trackrecord.context.questions import AgentRef
 from trackrecord.engines.orchestrator.place import Place
 from trackrecord.workflow.steps import SubWorkflowBody
 
@@ -20,5 +18,5 @@ async def run_sub_workflow(place: Place, body: SubWorkflowBody, segment: str) ->
         output, scope = await place.run_list(inside, body.steps), inside.scope
     else:
         child = AgentRef(name=body.agent or "", version=body.version)
-        output = await cast("Asking", place.ctx).child(f"{place.above}{segment}", child, inputs)
+        output = await place.ctx.child(f"{place.above}{segment}", child, inputs)
     return output if body.outputs is None else clean(body.outputs.render({**scope, "output": output}))

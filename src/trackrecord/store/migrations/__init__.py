@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from trackrecord.store import failpoints
+from trackrecord import failpoints
 from trackrecord.store.driver import driver
 
 DIRECTORY: Final = Path(__file__).parent
