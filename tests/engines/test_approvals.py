@@ -159,7 +159,7 @@ async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(tmp_path: 
         assert "withdrawn: the step that asked was stopped before anybody answered" in page
         assert "s:later/wait" == (await tr.approve(run.id)).path
         await kit.quiet(tr, ended=run.id)
-    assert ("completed", 0, None) == ended(path, run)
+    assert ("completed", 0, 0) == ended(path, run)
     with SqliteReader(path) as reader:
         decisions = reader.rows("SELECT path, decision FROM approvals ORDER BY path")
     assert [("s:later/wait", "approved"), (place, None)] == [tuple(row.values()) for row in decisions]

@@ -229,10 +229,10 @@ async def test_a_loser_is_no_trouble(tmp_path: Path) -> None:
         run = await tr.run(kit.agent(steps), {})
     assert StepCounts(completed=3, tolerated=2, stopped=1) == run.record.measures.steps
     with SqliteReader(path) as reader:
-        spans, [memory] = reader.spans(run.id), reader.rows("SELECT content FROM run_memories")
+        spans, [memory] = reader.spans(run.id), reader.rows("SELECT text FROM run_memories")
         page = record_page(read_run(reader, run.id), Look(width=100), now())
     assert ["kit.fail"] == [one.name for one in troubles(spans)]
-    assert "1 tool call failed, 1 failed step tolerated." in memory["content"]
+    assert "1 tool call failed, 1 failed step tolerated." in memory["text"]
     assert "stopped, another was first" in page
     told = standings(spans)
     assert ("stopped", "tolerated") == (told["w"].state, told["bad"].state)
@@ -244,8 +244,8 @@ async def test_a_race_alone_leaves_a_clean_summary(tmp_path: Path) -> None:
     async with kit.opened(path, say("x")) as tr:
         run = await tr.run(kit.agent([race({"a": [wait("w", 30)], "b": [add()]})]), {})
     with SqliteReader(path) as reader:
-        [memory] = reader.rows("SELECT content, importance FROM run_memories")
+        [memory] = reader.rows("SELECT text, importance FROM run_memories")
         assert [] == troubles(reader.spans(run.id))
-    assert memory["content"].startswith("Completed. 0 turns, tools kit.add x1, kit.wait x1, ")
-    assert "tolerated" not in memory["content"]
+    assert memory["text"].startswith("Completed. 0 turns, tools kit.add x1, kit.wait x1, ")
+    assert "tolerated" not in memory["text"]
     assert 6 == memory["importance"]  # 5, 2 more for the first run, 1 less for a clean one
