@@ -269,6 +269,56 @@ async def test_f4_an_agent_that_comes_back_to_itself_is_stopped(tmp_path: Path, 
         assert [] == [finding for check in verify(reader).checks for finding in check.findings]
 
 
+# -------------------------------------------------------------------------------------- limits that depend on the data
+
+
+ITEMS = {"over": "{{ inputs.x }}", "steps": [put("a", 1)]}
+TOO_MANY: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "items of a loop": (
+        {"type": "loop", **ITEMS, "max_iterations": 2},
+        3,
+        "s:l",
+        "step 'l': 3 items, and max_iterations allows 2",
+    ),
+    "times while": (
+        {"type": "loop", "while": "true", "max_iterations": 20, "steps": [put("a", 1)]},
+        0,
+        "s:l",
+        "step 'l': its condition still holds after 20 iterations, all that max_iterations allows",
+    ),
+    "items of a map": (
+        {"type": "map", **ITEMS},
+        100_001,
+        "s:l",
+        "step 'l': 100,001 items, and a map takes at most 100,000",
+    ),
+    "spans": (
+        {"type": "loop", "while": "true", "steps": [put("a", 1)]},
+        0,
+        "s:l/i:51/s:a",
+        "the run has made 50 spans, all that limits.max_spans allows",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MANY)
+async def test_a_limit_says_what_it_is_held_against_and_where(tmp_path: Path, name: str) -> None:
+    """The figure that was too large, the one that is allowed and whose it is, and the path of the step."""
+    step, count, path, message = TOO_MANY[name]
+    run = await ran(tmp_path / "r.db", {"id": "l", **step}, inputs={"x": [0] * count}, limits={"max_spans": 50})
+    found = run.record.ending
+    assert found is not None
+    assert ("limit_reached", path, message) == (found.error_code, found.error_path, found.error_message)
+
+
+def test_more_steps_than_there_may_be() -> None:
+    """Refused when saved, as are too many branches."""
+    [complaint] = told(*[put(f"s{number}", 1) for number in range(10_001)])
+    assert complaint == ("workflow_steps: there are more than 10,000 steps. Use a loop or a map, or split the agent.")
+    [complaint] = told({"id": "p", "type": "parallel", "branches": [[put(f"s{n}", 1)] for n in range(1_001)]})
+    assert complaint == "workflow_steps[0].branches: 1001 branches are not possible. Give 1 to 1,000."
+
+
 # ------------------------------------------------------------------------------------------ F8: edited while it is run
 
 

@@ -21,6 +21,7 @@ from trackrecord.store.asked import StoredQuestion, Vote, latest, question
 from trackrecord.store.driver import Connection
 from trackrecord.store.states import ENDED
 from trackrecord.store.transactions import audit
+from trackrecord.tenancy import LOCAL_USER
 
 Decision = Literal["approved", "rejected"]
 Outcome = Literal["done", "retry"]
@@ -292,7 +293,11 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
 
 
 def _who(asked: StoredQuestion) -> str:
-    return "nobody in time" if asked.decided_by is None else repr(asked.decided_by)
+    return "nobody in time" if asked.decided_by is None else _named(asked.decided_by)
+
+
+def _named(by: str) -> str:
+    return "the local user" if by == LOCAL_USER else repr(by)
 
 
 def _check_approver(asked: StoredQuestion, by: str) -> None:
@@ -300,13 +305,14 @@ def _check_approver(asked: StoredQuestion, by: str) -> None:
         near = get_close_matches(by, asked.approvers, 1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise NotAnApprover(
-            f"{by!r} may not decide {asked.path!r} of run {asked.run_id!r}",
+            f"{_named(by)} may not decide {asked.path!r} of run {asked.run_id!r}",
             cure=f"{hint}It is for {', '.join(map(repr, asked.approvers))} to decide; say who you are: --as NAME.",
         )
     for vote in asked.votes:
         if vote.by == by:
             raise Conflict(
-                f"{by!r} has voted on {asked.path!r} of run {asked.run_id!r} already, at {vote.at}: {vote.decision}",
+                f"{_named(by)} has voted on {asked.path!r} of run {asked.run_id!r} already, "
+                f"at {vote.at}: {vote.decision}",
                 cure=f"Nothing was changed; it waits for {', '.join(map(repr, asked.missing))}.",
             )
 
