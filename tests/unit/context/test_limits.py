@@ -82,14 +82,14 @@ REFUSED: dict[str, tuple[dict[str, Any], Effect, type[RunError], str, str]] = {
         model(),
         LimitReached,
         "limit_reached",
-        "3 spans, all that limits.max_spans",
+        "3 spans, all that",
     ),
     "spans, tool": (
         {"spans": 4, "max_spans": 3},
         tool(),
         LimitReached,
         "limit_reached",
-        "3 spans, all that limits.max_spans",
+        "3 spans, all that",
     ),
 }
 
