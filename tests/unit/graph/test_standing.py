@@ -86,7 +86,7 @@ def test_a_second_try_that_goes_on() -> None:
 
 def test_runs_that_a_step_started() -> None:
     """Their ids are told; their figures are their own."""
-    found = standings([span("s:sub"), span("s:sub/child", "child", attributes={"run_id": "r-1"})])["sub"]
+    found = standings([span("s:sub"), span("s:sub/child", "child", attributes={"child_run_id": "r-1"})])["sub"]
 
     assert (("r-1",), None, 0) == (found.children, found.tokens, found.calls)
     assert "run r-1" in told(found)

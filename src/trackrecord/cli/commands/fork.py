@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from trackrecord.cli import terminal
+from trackrecord.cli.again import settings_again
 from trackrecord.cli.carrying import carry_out
 from trackrecord.cli.commands.retry import RunId
 from trackrecord.cli.database import reader_of
@@ -34,8 +35,9 @@ def command(run: RunId, from_step: From = None, db: Db = None, is_json: AsJson =
 
     with reader_of(db) as reader:
         found = reader.execution(run)
+        settings = settings_again(reader, str(found["id"]), db)
     run_id, place = str(found["id"]), from_step
-    tr = Trackrecord(db, resumes=False)
+    tr = Trackrecord(settings=settings, resumes=False)
     carried = carry_out(
         tr, str(found["agent_name"]), lambda view: tr.fork(run_id, place, watcher=view.watch), terminal.here()
     )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trackrecord.cli import terminal
+from trackrecord.cli.again import settings_again
 from trackrecord.cli.carrying import Begin, Carried, carry_out
 from trackrecord.cli.database import reader_of
 from trackrecord.cli.ending import tell_ending
 from trackrecord.cli.escape import line
 from trackrecord.cli.typed import AsJson, Db
+from trackrecord.cli.units import many
+from trackrecord.cli.within import within
 from trackrecord.clock import now, stamp
 from trackrecord.errors import Conflict
 
 if TYPE_CHECKING:
     from trackrecord.cli.live import View
-    from trackrecord.handles import Started
+    from trackrecord.config import Settings
+    from trackrecord.handles import Run, Started
     from trackrecord.wiring import Trackrecord
 
 _LOOK_S = 0.5
@@ -34,13 +39,14 @@ def command(run: RunId = None, db: Db = None, is_json: AsJson = False) -> int:
 
     Exit code: as of `run`; without RUN 0 when each of them completed or waits again.
     """
+    if run is None:
+        return _all(db)
     from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    tr = Trackrecord(db, resumes=False)
-    if run is None:
-        return _all(tr, db)
     with reader_of(db) as reader:
         found = reader.execution(run)
+        settings = settings_again(reader, str(found["id"]), db)
+    tr = Trackrecord(settings=settings, resumes=False)
     run_id, name = str(found["id"]), str(found["agent_name"])
     carried = carry_out(tr, name, _resuming(tr, run_id, db), terminal.here())
     return tell_ending(carried, db, is_json=is_json)
@@ -77,27 +83,36 @@ async def _until_free(run_id: str, db: str | None, view: View) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def _all(tr: Trackrecord, db: str | None) -> int:
-    """Go on with everything that nobody carries, all at once."""
-    reader_of(db).close()  # one that is not there is an error here, not one to be made
+def _all(db: str | None) -> int:
+    """Go on with everything that nobody carries; at once what finds its files in the same folder."""
+    from trackrecord.wiring import Trackrecord  # the engines and all they need
 
-    async def work() -> list[Carried]:
-        async with tr:
-            started = [await tr.resume(run_id) for run_id in await tr.left_behind()]
-            if not started:
-                return []
-            terminal.tell(f"going on with {len(started)}: " + ", ".join(one.run_id for one in started))
-            ended = await asyncio.gather(*(one.task for one in started), return_exceptions=True)
-            return [_carried(one.run_id, end) for one, end in zip(started, ended, strict=True)]
-
-    carried = asyncio.run(work())
-    if not carried:
+    left = within(db, lambda tr: tr.left_behind())
+    folders: dict[str | None, tuple[Settings, list[str]]] = {}
+    with reader_of(db) as reader:
+        for run_id in left:
+            settings = settings_again(reader, run_id, db)
+            folders.setdefault(settings.files_root, (settings, []))[1].append(run_id)
+    if not left:
         terminal.say("nothing to go on with: no run was left behind, and none that waits is due")
-    for one in carried:
-        if one.run is not None:
-            status = one.run.status
-            terminal.say(f"{one.run.id}  {status}  {line(one.run.record.origin.agent_name, 40)}")
-    return max((one.exit_code for one in carried), default=0)
+    code = 0
+    for settings, run_ids in folders.values():
+        terminal.tell(f"going on with {many(len(run_ids), 'run')}: {', '.join(run_ids)}")
+        for one in asyncio.run(_together(Trackrecord(settings=settings, resumes=False), run_ids)):
+            code = max(code, one.exit_code)
+            if one.run is not None:
+                terminal.say(f"{one.run.id}  {one.run.status}  {line(one.run.record.origin.agent_name, 40)}")
+    return code
+
+
+async def _together(tr: Trackrecord, run_ids: Sequence[str]) -> list[Carried]:
+    async with tr:
+        ended = await asyncio.gather(*(_one(tr, run_id) for run_id in run_ids), return_exceptions=True)
+    return [_carried(run_id, end) for run_id, end in zip(run_ids, ended, strict=True)]
+
+
+async def _one(tr: Trackrecord, run_id: str) -> Run:
+    return await (await tr.resume(run_id)).task
 
 
 def _carried(run_id: str, ended: object) -> Carried:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from trackrecord.cli import terminal
+from trackrecord.cli.again import settings_again
 from trackrecord.cli.carrying import carry_out
 from trackrecord.cli.database import reader_of
 from trackrecord.cli.ending import tell_ending
@@ -29,8 +30,9 @@ def command(run: RunId, db: Db = None, is_json: AsJson = False) -> int:
 
     with reader_of(db) as reader:
         found = reader.execution(run)
+        settings = settings_again(reader, str(found["id"]), db)
     run_id = str(found["id"])
-    tr = Trackrecord(db, resumes=False)
+    tr = Trackrecord(settings=settings, resumes=False)
     carried = carry_out(
         tr, str(found["agent_name"]), lambda view: tr.retry(run_id, watcher=view.watch), terminal.here()
     )

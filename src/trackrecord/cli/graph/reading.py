@@ -51,9 +51,10 @@ def read_traced(reader: SqliteReader, run: str) -> Traced:
 
 def _pending(reader: SqliteReader, run_id: str) -> tuple[str, ...]:
     """Paths of effects that have begun, and of questions that nobody has answered yet."""
-    queries = ["SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started'"]
-    if reader.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'approvals'"):
-        queries.append("SELECT path FROM approvals WHERE tenant_id = ? AND run_id = ? AND decision IS NULL")
+    queries = (
+        "SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started' AND kind != 'epoch'",
+        "SELECT path FROM approvals WHERE tenant_id = ? AND run_id = ? AND decision IS NULL",
+    )
     rows = [row for query in queries for row in reader.rows(query, (reader.tenant_id, run_id))]
     return tuple(sorted({str(row["path"]) for row in rows}))
 

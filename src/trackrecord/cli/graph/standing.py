@@ -175,7 +175,7 @@ class _Sum:
         if span.kind in _CALLS and span.status != "rejected":
             self.paths.add(instance(span.path))
             self.attempts += 1
-        if span.kind == "child" and isinstance(run := span.attributes.get("run_id"), str):
+        if span.kind == "child" and isinstance(run := span.attributes.get("child_run_id"), str):
             self.children[run] = None
         self.use(span)
 
