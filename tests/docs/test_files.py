@@ -10,9 +10,13 @@ import pytest
 from tests.docs import pages, shown
 from tests.docs.pages import REFERENCE, code, figures, only
 
+from trackrecord import children
+from trackrecord.agent import files
 from trackrecord.agent import tables as agent_tables
+from trackrecord.agent.policies import Limits
 from trackrecord.models import script
 from trackrecord.plugins.entry_points import BUILT_IN, load
+from trackrecord.store import deciding
 from trackrecord.workflow import aliases, comparing, longest, transforms
 from trackrecord.workflow import steps as step_data
 from trackrecord.workflow import vocabulary as steps
@@ -107,6 +111,14 @@ def test_limits_of_workflows() -> None:
         "delay": step_data.MAX_DELAY_MS // 86_400_000,
         "approval": step_data.MAX_APPROVAL_MS // 86_400_000,
         "path of a step, in bytes": longest.MAX_PATH_BYTES,
+        "agents run one in the other": children.MAX_DEPTH,
+        "spans of a run, unless `limits.max_spans` says otherwise": Limits().max_spans,
+        "bytes of the inputs, unless `limits.max_input_bytes` says otherwise": Limits().max_input_bytes,
+        "bytes of a tool's result, unless `limits.tool_result_bytes` says otherwise": Limits().tool_result_bytes,
+        "bytes of an agent file": files.MAX_FILE_BYTES,
+        "values of an agent file": files.MAX_VALUES,
+        "nesting of an agent file": files.MAX_DEPTH,
+        "bytes of what `settle` is given": deciding.MOST_DATA,
     }
     assert expected == figures(STEPS, "Limits")
 

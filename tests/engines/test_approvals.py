@@ -11,7 +11,12 @@ from tests.engines import kit
 from tests.engines.kit import say
 
 from trackrecord import Run, Trackrecord
-from trackrecord.errors import Conflict, NotAnApprover
+from trackrecord.cli.look import Look
+from trackrecord.cli.pages.record import record_page
+from trackrecord.cli.stored import read_run
+from trackrecord.clock import now
+from trackrecord.errors import BadInput, Conflict, NotAnApprover
+from trackrecord.store.driver import driver
 from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
 
@@ -121,3 +126,75 @@ async def test_answering_and_closing_at_once_ends(tmp_path: Path) -> None:
         async with kit.opened(path, say("said"), resumes=False) as other:
             await other.approve(run.id, by="anna")
     assert kit.execution(path, run.id)["ready_at"] is not None
+
+
+LATER: dict[str, Any] = {"id": "later", "type": "approval", "message": "And now?"}
+SOON: dict[str, Any] = {"id": "w", "type": "action", "plugin": "kit", "action": "wait", "params": {"seconds": 0.5}}
+BROKEN: dict[str, Any] = {"id": "bad", "type": "action", "plugin": "kit", "action": "fail"}
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"type": "parallel", "join": "any", "branches": {"asks": [SAID[1]], "acts": [SOON]}},
+        {"type": "parallel", "on_error": "continue", "branches": {"asks": [SAID[1]], "acts": [SOON, BROKEN]}},
+    ],
+    ids=["another branch was first", "a sibling failed"],
+)
+async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(tmp_path: Path, around: dict[str, Any]) -> None:
+    """F7: it is not listed, an answer is refused and changes nothing; the run's other question is not mixed up."""
+    path = tmp_path / "runs.db"
+    place = "s:p/b:asks/s:ok/wait"
+    async with kit.opened(path, say("said")) as tr:
+        run = await tr.run(kit.agent([{"id": "p", **around}, LATER]), {})
+        assert [("waiting", "s:later/wait")] == [(one.run_status, one.path) for one in await tr.approvals()]
+        for by, asked_at in (("anna", place), ("mallory", place)):
+            with pytest.raises(Conflict, match="was withdrawn: the step that asked had been stopped"):
+                await tr.approve(run.id, asked_at, by=by)
+        with pytest.raises(BadInput, match="asks nothing at 's:nowhere'") as caught:
+            await tr.approve(run.id, "s:nowhere", by="anna")
+        assert "Open there: 's:later/wait'." == caught.value.cure
+        with SqliteReader(path) as reader:
+            page = record_page(read_run(reader, run.id), Look(width=100), now())
+        assert "withdrawn: the step that asked was stopped before anybody answered" in page
+        assert "s:later/wait" == (await tr.approve(run.id)).path
+        await kit.quiet(tr, ended=run.id)
+    assert ("completed", 0, 0) == ended(path, run)
+    with SqliteReader(path) as reader:
+        decisions = reader.rows("SELECT path, decision FROM approvals ORDER BY path")
+    assert [("s:later/wait", "approved"), (place, None)] == [tuple(row.values()) for row in decisions]
+
+
+async def test_a_run_that_ends_withdraws_its_questions(tmp_path: Path) -> None:
+    """F7, after cancel: the page says that nobody answered, and no longer for whom it is."""
+    path = tmp_path / "runs.db"
+    async with kit.opened(path, say("said")) as tr:
+        run = await asked(tr)
+        await tr.cancel(run.id)
+    with SqliteReader(path) as reader:
+        page = record_page(read_run(reader, run.id), Look(width=100), now())
+    assert "withdrawn: the run ended before anybody answered" in page
+    assert "anna" not in page
+
+
+async def test_too_late(tmp_path: Path) -> None:
+    """F7, expired: once the time is over no answer counts, whether or not the run has gone on yet."""
+    path = tmp_path / "runs.db"
+    async with kit.opened(path, say("said")) as tr:
+        run = await asked(tr, timeout="1h")
+    connection = driver.connect(str(path))
+    connection.execute("DROP TRIGGER approvals_change")
+    connection.execute("UPDATE approvals SET expires_at = '2020-01-01T00:00:00.000000Z'")
+    connection.execute("UPDATE agent_executions SET ready_at = '2020-01-01T00:00:00.000000Z'")
+    connection.commit()
+    connection.close()
+    async with kit.opened(path, say("said"), resumes=False) as other:
+        for answer in (other.approve, other.reject):
+            with pytest.raises(Conflict, match=r"the time to answer 's:ok/wait' of run .* was over at 2020"):
+                await answer(run.id, by="anna")
+    async with kit.opened(path, say("said")) as tr:
+        await kit.quiet(tr, ended=run.id)
+    with SqliteReader(path) as reader:
+        [question] = reader.rows("SELECT decision, decided_by, comment FROM approvals")
+    assert ("rejected", None, "timed out") == tuple(question.values())
+    assert "completed" == kit.execution(path, run.id)["status"]

@@ -134,7 +134,7 @@ def test_f2_the_span_cap_ends_a_run(tmp_path: Path) -> None:
     with SqliteReader(tmp_path / "runs.db") as reader:
         assert verify(reader).is_clean
         [run] = reader.rows("SELECT error_message, error_path FROM agent_executions")
-    assert "the run has made 100,000 spans, its limit" == run["error_message"]
+    assert "the run has made 100,000 spans, all that limits.max_spans allows" == run["error_message"]
     assert "s:all/i:25001/s:p0" == run["error_path"]
 
 

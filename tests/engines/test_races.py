@@ -11,6 +11,12 @@ from tests.engines import kit
 from tests.engines.kit import IN, OUT, say
 from tests.engines.test_workflows import NOW, Flow, add, fail, holds, put, wait
 
+from trackrecord.cli.graph.standing import standings
+from trackrecord.cli.look import Look
+from trackrecord.cli.pages.record import record_page
+from trackrecord.cli.pages.trouble import troubles
+from trackrecord.cli.stored import read_run
+from trackrecord.clock import now
 from trackrecord.engines.race import Lane, Race
 from trackrecord.errors import BudgetExceeded, StepFailed
 from trackrecord.record.measures import StepCounts
@@ -123,7 +129,7 @@ async def test_what_a_loser_spent_is_kept(tmp_path: Path) -> None:
         run = await asyncio.wait_for(tr.run(kit.agent(steps), {}), 20)
     measures = run.record.measures
     assert ("completed", {"b": {"sum": 3}}, IN + OUT) == (run.status, run.output, measures.tokens.total)
-    assert StepCounts(completed=4, tolerated=1) == measures.steps
+    assert StepCounts(completed=4, tolerated=1, stopped=1) == measures.steps
     with SqliteReader(path) as reader:
         told = {span.path: span.error_message for span in reader.spans(run.id) if span.status == "tolerated"}
     assert {"s:first/b:a/s:w": "stopped: another branch was first"} == told
@@ -213,3 +219,33 @@ async def test_failures_are_kept_until_all_have_failed() -> None:
 
     with pytest.raises(StepFailed, match="number 0"):
         await Race(3, 3, run_one, None).run()
+
+
+async def test_a_loser_is_no_trouble(tmp_path: Path) -> None:
+    """Pages, drawings and the memory of the run speak of it as stopped, never as failed; what failed before is told."""
+    path = tmp_path / "runs.db"
+    steps = [race({"a": [fail(on_error="continue"), wait("w", 30)], "b": [wait("v", 0.3), add()]})]
+    async with kit.opened(path, say("x")) as tr:
+        run = await tr.run(kit.agent(steps), {})
+    assert StepCounts(completed=3, tolerated=2, stopped=1) == run.record.measures.steps
+    with SqliteReader(path) as reader:
+        spans, [memory] = reader.spans(run.id), reader.rows("SELECT text FROM run_memories")
+        page = record_page(read_run(reader, run.id), Look(width=100), now())
+    assert ["kit.fail"] == [one.name for one in troubles(spans)]
+    assert "1 tool call failed, 1 failed step tolerated." in memory["text"]
+    assert "stopped, another was first" in page
+    told = standings(spans)
+    assert ("stopped", "tolerated") == (told["w"].state, told["bad"].state)
+
+
+async def test_a_race_alone_leaves_a_clean_summary(tmp_path: Path) -> None:
+    """Nothing failed: the summary has no word of it, and weighs as that of a clean run."""
+    path = tmp_path / "runs.db"
+    async with kit.opened(path, say("x")) as tr:
+        run = await tr.run(kit.agent([race({"a": [wait("w", 30)], "b": [add()]})]), {})
+    with SqliteReader(path) as reader:
+        [memory] = reader.rows("SELECT text, importance FROM run_memories")
+        assert [] == troubles(reader.spans(run.id))
+    assert memory["text"].startswith("Completed. 0 turns, tools kit.add x1, kit.wait x1, ")
+    assert "tolerated" not in memory["text"]
+    assert 6 == memory["importance"]  # 5, 2 more for the first run, 1 less for a clean one

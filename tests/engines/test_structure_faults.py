@@ -15,6 +15,7 @@ from tests.engines.test_workflows import NOW, add, fail, put, wait
 from trackrecord import Agent, Run
 from trackrecord.errors import BadAgent
 from trackrecord.record.measures import StepCounts
+from trackrecord.store.family import family
 from trackrecord.store.reader import SqliteReader
 from trackrecord.verify import verify
 
@@ -183,6 +184,18 @@ async def test_f3_the_product_of_caps_is_bounded_by_the_tokens_of_a_run(tmp_path
     assert (run.record.measures.tokens.total or 0) <= 11 * (IN + OUT)
 
 
+async def test_f3_the_product_of_caps_is_bounded_by_the_credits_of_a_run(tmp_path: Path) -> None:
+    """What a user has left pays for so many calls, however often they are tried again."""
+    ask = {"id": "ask", "type": "llm", "prompt": "x", "output_schema": {"type": "object"}}
+    path = tmp_path / "r.db"
+    async with kit.opened(path, say("fine", tokens=(900, 100))) as tr:
+        await tr.grant_credits(5)
+        run = await asyncio.wait_for(tr.run(kit.agent([nested_retries(ask)]), {}), 20)
+    row = kit.execution(path, run.id)
+    assert ("budget_exceeded", "credits", 5) == (run.status, ending(run)[0], row["credits_used"])
+    assert row["model_calls_count"] == 5
+
+
 async def test_f3_the_product_of_caps_is_bounded_by_the_time_of_a_run(tmp_path: Path) -> None:
     """Nor is time."""
     began = time.monotonic()
@@ -237,6 +250,107 @@ def test_f4_far_deeper_is_refused_too(kind: str, depth: int) -> None:
     assert "at most 64 deep" in complaint
 
 
+@pytest.mark.parametrize("chain", [["a"], ["a", "b"], ["a", "b", "c"]], ids=len)
+async def test_f4_an_agent_that_comes_back_to_itself_is_stopped(tmp_path: Path, chain: list[str]) -> None:
+    """Itself, or around other agents: each has run once, and the message says which way it went."""
+    path = tmp_path / "r.db"
+    nexts = [*chain[1:], chain[0]]
+    agents = [
+        kit.agent([{"id": "sub", "type": "sub_workflow", "agent": below}], name=name)
+        for name, below in zip(chain, nexts, strict=True)
+    ]
+    async with kit.opened(path, say("unused"), agents=agents) as tr:
+        run = await asyncio.wait_for(tr.run(agents[0], {}), 20)
+    assert ("failed", "limit_reached") == (run.status, ending(run)[0])
+    told = str(run.record.ending and run.record.ending.error_message)
+    assert " → ".join(map(repr, [*chain, chain[0]])) in told
+    with SqliteReader(path) as reader:
+        assert len(chain) == len(reader.rows("SELECT id FROM agent_executions"))
+        assert [] == [finding for check in verify(reader).checks for finding in check.findings]
+
+
+# -------------------------------------------------------------------------------------- limits that depend on the data
+
+
+ITEMS = {"over": "{{ inputs.x }}", "steps": [put("a", 1)]}
+TOO_MANY: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "items of a loop": (
+        {"type": "loop", **ITEMS, "max_iterations": 2},
+        3,
+        "s:l",
+        "step 'l': 3 items, and max_iterations allows 2",
+    ),
+    "times while": (
+        {"type": "loop", "while": "true", "max_iterations": 20, "steps": [put("a", 1)]},
+        0,
+        "s:l",
+        "step 'l': its condition still holds after 20 iterations, all that max_iterations allows",
+    ),
+    "items of a map": (
+        {"type": "map", **ITEMS},
+        100_001,
+        "s:l",
+        "step 'l': 100,001 items, and a map takes at most 100,000",
+    ),
+    "spans": (
+        {"type": "loop", "while": "true", "steps": [put("a", 1)]},
+        0,
+        "s:l/i:51/s:a",
+        "the run has made 50 spans, all that limits.max_spans allows",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MANY)
+async def test_a_limit_says_what_it_is_held_against_and_where(tmp_path: Path, name: str) -> None:
+    """The figure that was too large, the one that is allowed and whose it is, and the path of the step."""
+    step, count, path, message = TOO_MANY[name]
+    run = await ran(tmp_path / "r.db", {"id": "l", **step}, inputs={"x": [0] * count}, limits={"max_spans": 50})
+    found = run.record.ending
+    assert found is not None
+    assert ("limit_reached", path, message) == (found.error_code, found.error_path, found.error_message)
+
+
+def test_more_steps_than_there_may_be() -> None:
+    """Refused when saved, as are too many branches."""
+    [complaint] = told(*[put(f"s{number}", 1) for number in range(10_001)])
+    assert complaint == ("workflow_steps: there are more than 10,000 steps. Use a loop or a map, or split the agent.")
+    [complaint] = told({"id": "p", "type": "parallel", "branches": [[put(f"s{n}", 1)] for n in range(1_001)]})
+    assert complaint == "workflow_steps[0].branches: 1001 branches are not possible. Give 1 to 1,000."
+
+
+# ------------------------------------------------------------------------------------------ F8: edited while it is run
+
+
+FILE = """
+name: worker
+model: test:script
+plugins_required: [kit]
+workflow_steps:
+  - {id: w, type: action, plugin: kit, action: wait, params: {seconds: 0.5}}
+  - {id: out, type: transform, operation: set, value: first}
+"""
+
+
+async def test_f8_a_definition_edited_while_it_runs(tmp_path: Path) -> None:
+    """A run stays with the version it was accepted with; the next one has the other, and both are known by theirs."""
+    path, file = tmp_path / "r.db", tmp_path / "agent.yaml"
+    file.write_text(FILE)
+    async with kit.opened(path, say("unused")) as tr:
+        before = Agent.load(file)
+        started = await tr.start(before, {})
+        file.write_text(FILE.replace("first", "second"))
+        after = Agent.load(file)
+        second = await tr.run(after, {})
+        first = await started.task
+    assert ("first", "second") == (first.output, second.output)
+    assert before.version != after.version
+    with SqliteReader(path) as reader:
+        versions = {row["id"]: row["agent_version"] for row in reader.rows("SELECT * FROM agent_executions")}
+        assert [] == [finding for check in verify(reader).checks for finding in check.findings]
+    assert {first.id: before.version, second.id: after.version} == versions
+
+
 # ----------------------------------------------------------------------------- F6: siblings of a branch that goes wrong
 
 
@@ -286,6 +400,94 @@ async def test_f6_a_cancelled_run_keeps_what_its_branches_spent(tmp_path: Path) 
     statuses = kit.tables(path, run).statuses
     assert ("cancelled", 3 * (IN + OUT)) == (run.status, run.record.measures.tokens.total)
     assert ["cancelled"] * 3 == [statuses[f"s:p/b:{name}/s:w_{name}/tool", 1] for name in "abc"]
+
+
+SLOW = {**ASK, "id": "slow", "prompt": "Say something slowly."}
+MODELS = {
+    "rules": [
+        {"when": {"contains": "slowly"}, "reply": {**say("at last"), "delay_ms": 60_000}},
+        {"reply": {**say("fine"), "delay_ms": 100}},
+    ]
+}
+WRONG: dict[str, list[dict[str, Any]]] = {
+    "fails": [wait("w", 0.4), fail()],
+    "times out": [wait("w", 30, timeout_ms=400)],
+    "a timer of a container": [
+        {"id": "t", "type": "loop", "over": [1], "timeout_ms": 400, "steps": [{**wait("w", 30)}]}
+    ],
+    "a model that fails": [wait("w", 0.4), {**ASK, "id": "bad", "output_schema": {"type": "object"}}],
+    "is cancelled": [wait("w", 30)],
+}
+
+
+async def beside(path: Path, good: list[dict[str, Any]], wrong: str, *agents: Agent, **policy: Any) -> Run:
+    """The run of a branch that goes wrong beside another; the models of both are slow."""
+    step = {"id": "p", "type": "parallel", "branches": {"good": good, "wrong": WRONG[wrong]}, **policy}
+    async with kit.opened(path, script=MODELS, agents=agents) as tr:
+        started = await tr.start(kit.agent([step, put("end", "over")], name="outer"), {})
+        if wrong == "is cancelled":
+            await asyncio.sleep(0.4)
+            started.cancel()
+        run = await asyncio.wait_for(started.task, 20)
+    with SqliteReader(path) as reader:
+        assert [] == [finding for check in verify(reader).checks for finding in check.findings]
+    return run
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_f6_a_slow_model_beside_a_branch_that_goes_wrong(tmp_path: Path, wrong: str) -> None:
+    """The call in flight is stopped, and what it used is unknown, not 0; each call that had ended is counted."""
+    path = tmp_path / "r.db"
+    run = await beside(path, [ASK, SLOW], wrong)
+    calls = 2 if wrong == "a model that fails" else 1
+    measures, statuses = run.record.measures, kit.tables(path, run).statuses
+    assert ("cancelled" if wrong == "is cancelled" else "failed") == run.status
+    tokens, is_complete = measures.tokens.total, measures.usage_complete
+    assert (calls + 1, calls * (IN + OUT), False) == (measures.model_calls_count, tokens, is_complete)
+    assert ("ok", "cancelled", "cancelled") == (
+        statuses["s:p/b:good/s:ask/model", 1],
+        statuses["s:p/b:good/s:slow/model", 1],
+        statuses["s:p/b:good/s:slow", 1],
+    )
+
+
+@pytest.mark.parametrize("wrong", [name for name in WRONG if name != "is cancelled"])
+async def test_f6_a_step_that_goes_on_counts_what_its_branches_spent(tmp_path: Path, wrong: str) -> None:
+    """Tolerated as a whole: the siblings are stopped all the same, and the run goes on with what they spent counted."""
+    run = await beside(tmp_path / "r.db", [ASK, SLOW], wrong, on_error="continue")
+    calls = 2 if wrong == "a model that fails" else 1
+    assert ("completed", "over", calls * (IN + OUT)) == (run.status, run.output, run.record.measures.tokens.total)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_f6_a_child_run_beside_a_branch_that_goes_wrong(tmp_path: Path, wrong: str) -> None:
+    """It is ended with its own record, which keeps what it spent; no token of it is its parent's."""
+    path = tmp_path / "r.db"
+    inner = kit.agent([ASK, SLOW], name="inner")
+    run = await beside(path, [{"id": "sub", "type": "sub_workflow", "agent": "inner"}], wrong, inner)
+    with SqliteReader(path) as reader:
+        [child] = reader.rows("SELECT * FROM agent_executions WHERE agent_name = 'inner'")
+        [row] = reader.rows("SELECT * FROM agent_executions WHERE agent_name = 'outer'")
+        found = family(reader, run.id)
+    own = IN + OUT if wrong == "a model that fails" else 0
+    assert ("cancelled", IN + OUT, 2) == (child["status"], child["tokens_used"], child["model_calls_count"])
+    assert (run.id, own) == (child["parent_run_id"], row["tokens_used"])
+    assert child["completed_at"] <= row["completed_at"]
+    assert found is not None
+    assert own + IN + OUT == found.totals.tokens
+
+
+async def test_f6_a_policy_keeps_a_sibling_child_going(tmp_path: Path) -> None:
+    """A failure that is tolerated inside its branch leaves the child beside it alone."""
+    path = tmp_path / "r.db"
+    inner = kit.agent([ASK, {**ASK, "id": "again"}], name="inner")
+    branches = {"good": [{"id": "sub", "type": "sub_workflow", "agent": "inner"}], "wrong": [fail(on_error="continue")]}
+    async with kit.opened(path, script=MODELS, agents=[inner]) as tr:
+        run = await tr.run(kit.agent([{"id": "p", "type": "parallel", "branches": branches}]), {})
+    with SqliteReader(path) as reader:
+        [child] = reader.rows("SELECT * FROM agent_executions WHERE agent_name = 'inner'")
+    assert ("completed", {"good": "fine", "wrong": None}) == (run.status, run.output)
+    assert ("completed", 2 * (IN + OUT)) == (child["status"], child["tokens_used"])
 
 
 # -------------------------------------------------------------------------------------------- F9: templates in the data

@@ -550,7 +550,7 @@ async def test_a_question_that_lost_a_race_is_withdrawn(store: SqliteStore, path
     run_id = await withdrawn(store, path)
     assert ["s:later/try:2/wait"] == [asked.path for asked in store.approvals.open(runs.TENANT)]
     for place in ("s:race/b:a/s:left", "left"):
-        with pytest.raises(Conflict, match="is asked no more: another branch was first") as late:
+        with pytest.raises(Conflict, match="was withdrawn: the step that asked had been stopped") as late:
             await decide(store, run_id, path=place)
         assert late.value.cure.startswith("Nothing was changed.")
     with pytest.raises(BadInput, match="asks nothing at 's:rest'") as slip:
@@ -572,3 +572,47 @@ async def test_the_id_of_a_step_is_enough(store: SqliteStore, path: Path) -> Non
     assert "Say which: 's:each/i:1/s:ok/wait', 's:each/i:2/s:ok/wait'." == many.value.cure
     await decide(store, run_id, path="s:each/i:1/s:ok")
     assert "s:each/i:2/s:ok/wait" == (await decide(store, run_id, path="ok")).path
+
+
+@pytest.mark.parametrize(
+    ("path_of_step", "attempt", "is_open"),
+    [
+        ("s:send", 1, False),
+        ("s:sen", 1, True),
+        ("s:send/try:2/s:x", 1, True),
+        ("s:send", 2, True),
+        ("s:other", 1, True),
+    ],
+)
+async def test_what_became_of_it_is_not_asked_once_its_step_is_over(
+    store: SqliteStore, path: Path, path_of_step: str, attempt: int, is_open: bool
+) -> None:
+    """A stopped branch needs no answer: the span of just that try of its step tells; its own is there before."""
+    run, begun = await begun_run(store)
+    journal = store.journal(begun, "sync")
+    journal.append(runs.tool_span(1, path="s:send/tool", status="unknown", success=None), None)
+    step = {"kind": "step", "status": "tolerated", "plugin": None, "action": None, "success": None, "items": None}
+    journal.append(runs.tool_span(1, path=path_of_step, attempt=attempt, step_type="action", **step), None)
+    await journal.commit()
+    await store.approvals.ask(
+        runs.asked(run.run_id, path="s:send/tool", kind="unknown_outcome", message="Was it sent?")
+    )
+    assert is_open == bool(store.approvals.open(runs.TENANT))
+    with pytest.raises(Conflict, match="is running: an outcome is settled" if is_open else "was withdrawn"):
+        await settle(store, run.run_id)
+
+
+async def test_the_second_try_of_a_step_asks_though_the_first_is_over(store: SqliteStore) -> None:
+    """It is over with the span of its own try only."""
+    run, begun = await begun_run(store)
+    journal = store.journal(begun, "sync")
+    step: dict[str, Any] = {"path": "s:send", "kind": "step", "status": "failed", "step_type": "loop", "plugin": None}
+    step |= {"action": None, "success": None}
+    journal.append(runs.tool_span(1, **step), None)
+    await journal.commit()
+    place = {"path": "s:send/try:2/i:1/s:x/tool", "kind": "unknown_outcome", "message": "Was it sent?"}
+    await store.approvals.ask(runs.asked(run.run_id, **place))
+    assert 1 == len(store.approvals.open(runs.TENANT))
+    journal.append(runs.tool_span(1, **step, attempt=2), None)
+    await journal.commit()
+    assert [] == store.approvals.open(runs.TENANT)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from trackrecord.cli.escape import line
 from trackrecord.cli.look import Look, cut, joined, pad, width
 from trackrecord.cli.pages.tree import words
-from trackrecord.cli.signs import span_sign
+from trackrecord.cli.signs import span_sign, span_state
 from trackrecord.cli.units import count, duration, many
 from trackrecord.clock import ticks_us
 
@@ -119,7 +119,7 @@ class Board:
             return [*ended, *flying, *word, self._figures(look, present)]
 
     def _ended_row(self, look: Look, label: str, span: Span) -> str:
-        sign = look.paint("✓", "green") if span.status == "ok" else span_sign(look, span.status)
+        sign = look.paint("✓", "green") if span.status == "ok" else span_sign(look, span_state(span))
         attempt = f"try {span.attempt}" if span.attempt > 1 else ""
         return self._row(look, sign, label, (_where(span.path), attempt, line(span.error_code or "")), span.duration_us)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from trackrecord.cli.escape import line
 from trackrecord.cli.look import Look, Style, wrapped
+from trackrecord.record.spans import Span, SpanStatus
+
+SpanState = Literal[SpanStatus, "stopped"]
 
 _RUN: Final[dict[str, tuple[str, str, Style]]] = {
     "completed": ("✓", "completed", "green"),
@@ -24,6 +27,7 @@ _SPAN: Final[dict[str, tuple[str, str, Style]]] = {
     "ok": (" ", "ok", "green"),
     "failed": ("✗", "failed", "red"),
     "tolerated": ("~", "failed, tolerated", "yellow"),
+    "stopped": ("□", "stopped, another was first", "dim"),
     "skipped": ("-", "skipped", "dim"),
     "rejected": ("!", "rejected, never called", "yellow"),
     "cancelled": ("■", "cancelled", "yellow"),
@@ -52,6 +56,11 @@ def run_words(status: str, error_code: str | None = None) -> tuple[str, str]:
     """The sign and the word of how a run stands, not painted."""
     sign, word, _ = _RUN.get(status, ("?", line(status, 20), "yellow"))
     return sign, line(error_code, 40) if status == "failed" and error_code else word
+
+
+def span_state(span: Span) -> SpanState:
+    """How a span is shown to have ended: its status, but a step that only lost a race was `stopped`."""
+    return "stopped" if span.has_lost else span.status
 
 
 def span_sign(look: Look, status: str) -> str:

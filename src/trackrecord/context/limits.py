@@ -38,7 +38,9 @@ def limiting(run: LiveRun, proceed: Perform) -> Perform:
 def span_limit(most: int, path: str) -> LimitReached:
     """The end of a run that has made as many spans as it may."""
     return LimitReached(
-        f"the run has made {most:,} spans, its limit", cure="Raise limits.max_spans, or do less in one run.", path=path
+        f"the run has made {most:,} spans, all that limits.max_spans allows",
+        cure="Raise limits.max_spans, or do less in one run.",
+        path=path,
     )
 
 
@@ -46,13 +48,14 @@ def _check_budget(run: LiveRun, effect: Effect, most_nanos: int | None) -> None:
     used, most = run.tally.known_tokens, run.limits.max_tokens_per_run
     if used >= most:
         raise BudgetExceeded(
-            f"the run has used {used:,} of at most {most:,} tokens",
+            f"the run has used {used:,} of at most {most:,} tokens (limits.max_tokens_per_run)",
             cure="Raise limits.max_tokens_per_run, or give the agent less to do.",
             path=effect.path,
         )
     if most_nanos is not None and run.tally.known_cost_nanos >= most_nanos:
         raise BudgetExceeded(
-            f"the run has cost ${run.tally.known_cost_nanos / NANOS_PER_USD:.4f} of at most ${run.limits.max_cost_usd}",
+            f"the run has cost ${run.tally.known_cost_nanos / NANOS_PER_USD:.4f} of at most ${run.limits.max_cost_usd}"
+            " (limits.max_cost_usd)",
             code="cost_limit",
             cure="Raise limits.max_cost_usd, or give the agent less to do.",
             path=effect.path,

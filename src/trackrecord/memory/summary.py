@@ -39,7 +39,7 @@ class RunFacts:
         turns: successful model replies for work.
         tool_calls: calls really made, by `plugin.action`.
         failed_tool_calls: how many of them failed or ended unknown.
-        tolerated_steps: steps that failed and were tolerated.
+        tolerated_steps: steps that failed and were tolerated; none that was stopped because another was first.
         tokens: known total; None when unknown.
         answer: beginning of the answer as text; None when there was none or it may not be kept.
         is_first_run: whether it is the agent's first.

@@ -224,7 +224,7 @@ class Tally:
         where = instance(path) if "/try:" in path else path
         last = self._steps.get(where)
         if last is None or _tries(path, span.attempt) > _tries(last[0], last[1]):
-            self._steps[where] = (path, span.attempt, span.status)
+            self._steps[where] = (path, span.attempt, "stopped" if span.has_lost else span.status)
         started = span.items or 0
         if span.step_type in _DECISIONS:
             self._decisions += started
@@ -271,11 +271,13 @@ class Tally:
 
     def _step_counts(self) -> StepCounts:
         endings = [status for _, _, status in self._steps.values()]
-        completed, tolerated, skipped = (endings.count(status) for status in ("ok", "tolerated", "skipped"))
+        completed, skipped, stopped = (endings.count(status) for status in ("ok", "skipped", "stopped"))
+        tolerated = endings.count("tolerated") + stopped
         return StepCounts(
             completed=completed,
             tolerated=tolerated,
             skipped=skipped,
+            stopped=stopped,
             failed=len(endings) - completed - tolerated - skipped,
         )
 

@@ -105,12 +105,17 @@ class Executed:
 
 @sealed
 class StepCounts:
-    """Step instances by how they ended; a container counts one, a branch not chosen none."""
+    """Step instances by how they ended; a container counts one, a branch not chosen none.
+
+    Attributes:
+        stopped: how many of the tolerated did not fail, but were stopped because another branch was first.
+    """
 
     completed: int = 0
     failed: int = 0
     tolerated: int = 0
     skipped: int = 0
+    stopped: int = 0
 
     @property
     def total(self) -> int:

@@ -83,6 +83,11 @@ class Span:
     error_message: str | None = None
     attributes: dict[str, Json] = field(default_factory=dict[str, Json])
 
+    @property
+    def has_lost(self) -> bool:
+        """Whether it is a step that was stopped because another branch was first: it is tolerated and has no cause."""
+        return self.status == "tolerated" and self.error_code is None
+
 
 new_span = maker(Span)
 

@@ -22,6 +22,7 @@ from trackrecord.store.asked import StoredQuestion, Vote, latest, question
 from trackrecord.store.driver import Connection
 from trackrecord.store.states import ENDED
 from trackrecord.store.transactions import audit
+from trackrecord.tenancy import LOCAL_USER
 
 Decision = Literal["approved", "rejected"]
 Outcome = Literal["done", "retry"]
@@ -296,8 +297,8 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
         raise Conflict(decided, cure="Nothing was changed: the first decision counts.")
     if asked.is_withdrawn:
         raise Conflict(
-            f"{at} is asked no more: another branch was first, or the time of its step was over",
-            cure="Nothing was changed. `trackrecord approvals` lists what is open.",
+            f"{at} was withdrawn: the step that asked had been stopped before anybody answered",
+            cure="Nothing was changed. `trackrecord show` tells what became of the run.",
         )
     if asked.expires_at is not None and asked.expires_at <= now:
         raise Conflict(
@@ -307,7 +308,11 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
 
 
 def _who(asked: StoredQuestion) -> str:
-    return "nobody in time" if asked.decided_by is None else repr(asked.decided_by)
+    return "nobody in time" if asked.decided_by is None else _named(asked.decided_by)
+
+
+def _named(by: str) -> str:
+    return "the local user" if by == LOCAL_USER else repr(by)
 
 
 def _check_approver(asked: StoredQuestion, by: str) -> None:
@@ -315,13 +320,14 @@ def _check_approver(asked: StoredQuestion, by: str) -> None:
         near = get_close_matches(by, asked.approvers, 1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise NotAnApprover(
-            f"{by!r} may not decide {asked.path!r} of run {asked.run_id!r}",
+            f"{_named(by)} may not decide {asked.path!r} of run {asked.run_id!r}",
             cure=f"{hint}It is for {', '.join(map(repr, asked.approvers))} to decide; say who you are: --as NAME.",
         )
     for vote in asked.votes:
         if vote.by == by:
             raise Conflict(
-                f"{by!r} has voted on {asked.path!r} of run {asked.run_id!r} already, at {vote.at}: {vote.decision}",
+                f"{_named(by)} has voted on {asked.path!r} of run {asked.run_id!r} already, "
+                f"at {vote.at}: {vote.decision}",
                 cure=f"Nothing was changed; it waits for {', '.join(map(repr, asked.missing))}.",
             )
 

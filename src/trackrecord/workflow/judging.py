@@ -16,6 +16,7 @@ from trackrecord.workflow.steps import CompareBody, Comparison, OnInvalid, Rule,
 from trackrecord.workflow.vocabulary import RULE
 
 Values = Mapping[str, Json]
+_ASKING = frozenset({"field", "operator", "value", "all", "any", "not"})  # of these is a condition that is a mapping
 _FORM = "Write {condition: 'value.total > 0', message: …}."
 
 
@@ -46,7 +47,7 @@ def _rule(given: Json, name: str, site: Site) -> Rule | None:
     if isinstance(given, dict) and "condition" not in given and "message" in given and len(given) > 1:
         condition: Json = {key: item for key, item in given.items() if key != "message"}
         asked, message = site.condition(condition, name), site.template(given["message"], f"{name}.message")
-    elif isinstance(given, dict) and ("condition" in given or "message" in given):
+    elif isinstance(given, dict) and ("condition" in given or "message" in given or not _ASKING & given.keys()):
         values = read(given, RULE, path=join(site.path, name), what="a rule", problems=site.problems)
         asked = site.condition(values["condition"], f"{name}.condition")
         message = site.template(values["message"], f"{name}.message")

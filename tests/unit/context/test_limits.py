@@ -77,8 +77,20 @@ REFUSED: dict[str, tuple[dict[str, Any], Effect, type[RunError], str, str]] = {
         r"cost \$1\.2500 of at most \$1\.25",
     ),
     "no cost at all": ({"max_cost_usd": Decimal(0)}, model(), BudgetExceeded, "cost_limit", r"of at most \$0"),
-    "spans, model": ({"spans": 3, "max_spans": 3}, model(), LimitReached, "limit_reached", "3 spans, its limit"),
-    "spans, tool": ({"spans": 4, "max_spans": 3}, tool(), LimitReached, "limit_reached", "3 spans, its limit"),
+    "spans, model": (
+        {"spans": 3, "max_spans": 3},
+        model(),
+        LimitReached,
+        "limit_reached",
+        "3 spans, all that",
+    ),
+    "spans, tool": (
+        {"spans": 4, "max_spans": 3},
+        tool(),
+        LimitReached,
+        "limit_reached",
+        "3 spans, all that",
+    ),
 }
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from trackrecord.cli.look import wrapped
-from trackrecord.cli.signs import span_words
+from trackrecord.cli.signs import SpanState, span_state, span_words
 from trackrecord.cli.units import count, duration, many
-from trackrecord.record.spans import Span, SpanStatus, instance
+from trackrecord.record.spans import Span, instance
 
-State = Literal[SpanStatus, "running", "waiting", "unreached"]
+State = Literal[SpanState, "running", "waiting", "unreached"]
 
 # the worst one is that of the whole: what somebody has to look at comes first
 _WORST_FIRST: Final[tuple[State, ...]] = (
@@ -29,6 +29,7 @@ _WORST_FIRST: Final[tuple[State, ...]] = (
     "tolerated",
     "rejected",
     "ok",
+    "stopped",
     "skipped",
     "unreached",
 )
@@ -215,7 +216,7 @@ def _add(kept: dict[str, _Sum], last: dict[str, tuple[str, State]], span: Span) 
         own.tries += 1
         if span.items is not None:
             own.items = (own.items or 0) + span.items
-        last[instance(span.path)] = (holders[-1], span.status)
+        last[instance(span.path)] = (holders[-1], span_state(span))
         return
     own.add(span)
     for holder in holders[:-1]:

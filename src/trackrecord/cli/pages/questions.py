@@ -11,6 +11,7 @@ from trackrecord.cli.look import Look, paragraph, spread, wrapped
 from trackrecord.cli.pages.runs import id_length
 from trackrecord.cli.units import ago, duration, exact
 from trackrecord.clock import moment
+from trackrecord.store.states import ENDED
 from trackrecord.tenancy import LOCAL_USER
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def open_facts(one: StoredQuestion, columns: int, now: datetime) -> list[str]:
 
 
 def fate(one: StoredQuestion) -> str:
-    """How a question was decided: by whom, after how long, and with which words; or why it never was."""
+    """How a question was decided: by whom, after how long, and with which words; or why nobody is asked any more."""
     if one.decision is None:
-        return "withdrawn: the run went on without it" if one.is_withdrawn else "the run ended before anybody answered"
+        stopped = "the run ended" if one.run_status in ENDED else "the step that asked was stopped"
+        return f"withdrawn: {stopped} before anybody answered"
     took = _between(one.requested_at, str(one.decided_at))
     said = f": {line(one.comment, 500)}" if one.comment and one.decided_by is not None else ""
     if one.decided_by is None:
@@ -121,7 +123,7 @@ def joined_up(first: str, then: str | None) -> str:
 
 
 def _sign(one: StoredQuestion, look: Look) -> str:
-    if not one.is_open and one.decision is None:
+    if one.is_withdrawn:
         return look.dim("-")
     if one.decision is None:
         return look.paint("?" if one.kind == "unknown_outcome" else "‖", "cyan")

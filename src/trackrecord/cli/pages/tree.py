@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from trackrecord.cli.escape import line
+from trackrecord.cli.signs import SpanState, span_state
 from trackrecord.clock import moment
-from trackrecord.record.spans import Span, SpanStatus, path_key
+from trackrecord.record.spans import Span, path_key
 
-Status = Literal[SpanStatus, "parked"]
+Status = SpanState | Literal["parked"]
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval", "sub_workflow"})  # types that do one thing
@@ -155,7 +156,7 @@ def _node(
         label=f"{label} {len(nodes)} tries",
         start_us=min(node.start_us for node in nodes),
         end_us=max(node.end_us for node in nodes),
-        status=last.status,
+        status=span_state(last),
         bars=tuple(bar for node in nodes for bar in node.bars),
         span=last,
         tries=len(nodes),
@@ -171,8 +172,8 @@ def _of(span: Span, offsets: Mapping[int, int]) -> Node:
         label="",
         start_us=start,
         end_us=end,
-        status=span.status,
-        bars=(Bar(start, end, span.status),),
+        status=span_state(span),
+        bars=(Bar(start, end, span_state(span)),),
         span=span,
         order=(*path_key(span.path), ("", span.attempt)),
     )

@@ -1,12 +1,12 @@
 """What did not go well in a run: each call and step that failed, was rejected or was tried again, and why. Pure.
 
-A step that failed because its call did is not told twice.
+A step that failed because its call did is not told twice; what a race stopped when another branch was first went well.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +48,8 @@ def troubles(spans: Iterable[Span]) -> list[Trouble]:
     for span in sorted(spans, key=lambda span: (path_key(span.path), span.attempt)):
         if span.kind != "epoch":
             by_path.setdefault(span.path, []).append(span)
+    stopped = {path for path, own in by_path.items() if own[-1].has_lost}
+    by_path = {path: own for path, own in by_path.items() if path not in stopped and not _is_stopped(own, stopped)}
     calls = [own[-1] for own in by_path.values() if own[-1].kind != "step" and _is_bad(own[-1])]
     tolerated = [path for path, own in by_path.items() if own[-1].kind == "step" and own[-1].status == "tolerated"]
     found: list[Trouble] = []
@@ -92,6 +94,14 @@ def _is_told(own: Sequence[Span], calls: Iterable[Span], found: Iterable[Trouble
     return len(own) == 1 and any(
         call.error_message == cause and call.path.startswith(f"{step.path}/") for call in calls
     )
+
+
+def _is_stopped(own: Sequence[Span], stopped: Collection[str]) -> bool:
+    """Whether a call was on the way in a step that was stopped; one that failed before that, or is unknown, is told."""
+    if not stopped or own[-1].status != "cancelled" or len(own) > 1:
+        return False
+    path = own[-1].path
+    return any(path[:end] in stopped for end, character in enumerate(path) if character == "/")
 
 
 def _is_bad(span: Span) -> bool:

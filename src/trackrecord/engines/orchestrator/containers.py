@@ -14,6 +14,9 @@ from trackrecord.workflow.references import Template
 from trackrecord.workflow.steps import MAX_ITEMS, LoopBody, MapBody, ParallelBody, Step, StepList
 from trackrecord.workflow.values import kind
 
+_FEWER = "Raise max_iterations, or cut the work into several runs."
+_SPLIT = "Split the list over several steps or runs."
+
 
 async def run_loop(place: Place, step: Step, body: LoopBody, segment: str, span: StepScope) -> Json:
     """The outputs of the iterations, in order."""
@@ -21,7 +24,7 @@ async def run_loop(place: Place, step: Step, body: LoopBody, segment: str, span:
         return await _run_while(place, step, body, segment, span)
     items = _items(place, step, body.over)
     if len(items) > body.max_iterations:
-        raise _too_many(place, step, f"{len(items):,} items", body.max_iterations)
+        raise _too_many(place, step, f"{len(items):,} items, and max_iterations allows {body.max_iterations:,}", _FEWER)
     span.items = 0
 
     async def iterate(index: int) -> Json:
@@ -39,7 +42,8 @@ async def _run_while(place: Place, step: Step, body: LoopBody, segment: str, spa
     while body.while_ is not None and body.while_.holds(seen.scope):
         index = len(outputs)
         if index >= body.max_iterations:
-            raise _too_many(place, step, "its condition still holds", body.max_iterations)
+            what = f"its condition still holds after {body.max_iterations:,} iterations, all that max_iterations allows"
+            raise _too_many(place, step, what, _FEWER)
         span.items = index + 1
         inner = place.below(f"{segment}/i:{index + 1}", {"index": index, "previous": seen.scope["previous"]})
         outputs.append(await place.run_list(inner, body.steps))
@@ -95,7 +99,7 @@ async def run_map(place: Place, step: Step, body: MapBody, segment: str, span: S
     """The collected results of every item, errors beside them when they are to be kept."""
     items = _items(place, step, body.over)
     if len(items) > MAX_ITEMS:
-        raise _too_many(place, step, f"{len(items):,} items", MAX_ITEMS)
+        raise _too_many(place, step, f"{len(items):,} items, and a map takes at most {MAX_ITEMS:,}", _SPLIT)
     errors: dict[int, Json] = {}
     inside = place.tolerant() if body.on_item_error == "collect" else place
     span.items = 0
@@ -160,12 +164,8 @@ def _collected(place: Place, step: Step, body: MapBody, results: list[Json]) -> 
             return total
 
 
-def _too_many(place: Place, step: Step, what: str, most: int) -> LimitReached:
-    return LimitReached(
-        f"step {step.id!r}: {what}, at most {most:,} are allowed",
-        cure="Raise max_iterations, or cut the work into several runs.",
-        path=place.path_of(step.id),
-    )
+def _too_many(place: Place, step: Step, what: str, cure: str) -> LimitReached:
+    return LimitReached(f"step {step.id!r}: {what}", cure=cure, path=place.path_of(step.id))
 
 
 def _uncollectable(place: Place, step: Step, how: str, wanted: str, result: Json) -> StepFailed:
