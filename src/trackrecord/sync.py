@@ -75,14 +75,14 @@ class SyncTrackrecord:
         started = self._wait(self._inner.start(agent, inputs, **options))
         return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
 
-    def retry(self, run_id: str) -> Run:
+    def retry(self, run_id: str, **options: Any) -> Run:
         """Run again what did not complete, to its end; errors as of `Trackrecord.retry`, else as of `run`."""
-        started = self._wait(self._inner.retry(run_id))
+        started = self._wait(self._inner.retry(run_id, **options))
         return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
 
-    def fork(self, run_id: str, from_step: str) -> Run:
+    def fork(self, run_id: str, from_step: str, **options: Any) -> Run:
         """Run again from a step what has ended, to its end; errors as of `Trackrecord.fork`, else as of `run`."""
-        started = self._wait(self._inner.fork(run_id, from_step))
+        started = self._wait(self._inner.fork(run_id, from_step, **options))
         return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
 
     def parity(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Comparison:

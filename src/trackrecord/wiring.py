@@ -406,7 +406,7 @@ class Trackrecord:
 
         Args:
             run_id: the run; it must not have ended.
-            path: of the question, with or without its last word, like `s:ok/wait` or `s:ok`.
+            path: of the question, with or without its last word (`s:ok/wait`, `s:ok`), or the id of the step (`ok`).
             by: who says so; one of the question's approvers when it has any.
             comment: why; kept with the decision, and told to the run.
 

@@ -170,7 +170,7 @@ def test_no_secret_is_kept_of_an_answer(typed: Type, kept: Path, monkeypatch: py
     [
         (("approve", "last"), "asks 2 questions", "Say which: 's:ok/wait', 's:two/wait'."),
         (("approve", "last", "s:of/wait"), "asks nothing at 's:of/wait'", "Did you mean 's:ok/wait'?"),
-        (("approve", "last", "s:two"), f"'{LOCAL_USER}' may not decide 's:two/wait'", "for 'anna' to decide"),
+        (("approve", "last", "s:two"), "the local user may not decide 's:two/wait'", "for 'anna' to decide"),
         (("approve", "last", "s:two", "--as", "ana"), "'ana' may not decide", "Did you mean 'anna'?"),
         (("reject", "last", "s:ok", "--as", " "), "' ' names nobody", "1 to 200 characters"),
         (("reject", "last", "s:ok", "--comment", "x" * 3000), "a comment of 3,000 characters", "Say it in 2,000"),
@@ -244,3 +244,31 @@ def test_questions_are_completed(typed: Type, kept: Path) -> None:
     assert ["s:send/tool"] == [one.value for one in choices(["settle", "last", ""])]
     assert ["done", "retry"] == [one.value for one in choices(["settle", "last", "s:send", "--outcome", ""])]
     assert run_id in [one.value for one in choices(["reject", ""])]
+
+
+def test_a_question_nobody_answered_says_why(typed: Type, kept: Path) -> None:
+    """One that lost a race is withdrawn, of an ended run nobody was in time; neither looks as if it were open."""
+    run_id = asking(kept, {}, {"path": "s:lost/wait"})
+    lost = runs.tool_span(2, path="s:lost/wait", kind="wait", status="cancelled", epoch=2, attributes={})
+
+    async def lose() -> None:
+        store = SqliteStore.open(kept, synchronous="NORMAL")
+        connection = runs.look(kept)
+        connection.execute("UPDATE agent_executions SET ready_at = created_at WHERE id = ?", (run_id,))
+        connection.commit()
+        connection.close()
+        journal = store.journal(await store.begin(LOCAL_TENANT, run_id), "sync")
+        journal.append(lost, None)
+        await journal.commit()
+        await store.close()
+
+    asyncio.run(lose())
+    runs.park(kept, run_id, "approval")
+    assert ["s:ok/wait"] == [one.value for one in choices(["approve", run_id, ""])]
+    assert ["s:ok/wait"] == [one["path"] for one in cast("list[dict[str, str]]", typed("approvals", "--json").json)]
+    page = words(typed("show", "last").out)
+    assert "- s:lost/wait Send it? withdrawn: the run went on without it" in page
+    assert "‖ s:ok/wait" in page
+    assert 0 == typed("cancel", "last").code
+    assert "- s:ok/wait Send it? the run ended before anybody answered" in words(typed("show", "last").out)
+    assert "withdrawn" in typed("show", "last", "--html", "-").out

@@ -64,6 +64,7 @@ def test_a_name_cannot_forge_a_line() -> None:
         "engine": "x\n",
         "status": "new\x07",
         "origin_kind": "re\ntry",
+        "parent_run_id": None,
     }
 
     head, line, *rest = runs_page([row | {"created_at": stamp(now())}], Look(), now()).split("\n")

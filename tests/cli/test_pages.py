@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,22 @@ def test_a_step_that_failed_by_itself_is_told() -> None:
     assert [("failed", "step sum", ("step_failed: no such name",))] == [
         (one.status, one.name, one.causes) for one in troubles([step])
     ]
+
+
+def test_a_branch_that_lost_a_race_is_told_once() -> None:
+    """The step says why it was stopped; its wait, which spent nothing, adds nothing to that."""
+    step = Span(
+        path="s:race/b:a/s:ask",
+        kind="step",
+        status="tolerated",
+        epoch=1,
+        start_us=0,
+        duration_us=1,
+        error_message="stopped: another branch was first",
+    )
+    wait = Span(path="s:race/b:a/s:ask/wait", kind="wait", status="cancelled", epoch=1, start_us=0, duration_us=1)
+    call = replace(wait, path="s:race/b:a/s:ask/tool", kind="tool", plugin="demo", action="wait")
+    assert [("step ask", ("stopped: another branch was first",))] == [
+        (one.name, one.causes) for one in troubles([step, wait])
+    ]
+    assert ["step ask", "demo.wait"] == [one.name for one in troubles([step, call])]

@@ -46,6 +46,8 @@ def test_the_whole_record_as_json(typed: Type) -> None:
         "memories",
         "feedback",
         "adjustments",
+        "children",
+        "inclusive",
         "approvals",
         "credits",
         "reused",

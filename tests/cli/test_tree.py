@@ -107,9 +107,13 @@ def test_another_model_in_its_place_is_named() -> None:
 
 
 def test_epochs_follow_each_other() -> None:
-    """A resumed run's spans count from its own begin; the tree counts from the first, and shows the time between."""
+    """A resumed run's spans count from its own begin; the tree counts from the first, and shows the time between.
+
+    A process that died and a run that was parked are told apart.
+    """
+    began = {"began_at": "2026-03-09T08:00:00.000000Z"}
     epochs = [
-        span("epoch:1", "epoch", 0, 10, attributes={"began_at": "2026-03-09T08:00:00.000000Z"}),
+        span("epoch:1", "epoch", 0, 10, status="interrupted", attributes=began),
         span("epoch:2", "epoch", 0, 10, epoch=2, attributes={"began_at": "2026-03-09T08:00:05.000000Z"}),
         span("recall", "recall", 1, 1),
         span("turn:1/model", "model", 2, 1, epoch=2),
@@ -119,6 +123,10 @@ def test_epochs_follow_each_other() -> None:
         (node.start_us, node.label) for node in walk(grow(epochs))
     ]
     assert "  no process        5.0 s ↯ ┄┄┄┄" in "\n".join(waterfall(epochs, Look()))
+    parked = [span("epoch:1", "epoch", 0, 10, attributes=began), *epochs[1:]]
+    drawing = "\n".join(waterfall(parked, Look()))
+    assert "  waiting           5.0 s ‖ ┄┄┄┄" in drawing
+    assert "‖ waited, held by no process" in drawing
 
 
 def test_the_waterfall_shows_where_time_went() -> None:

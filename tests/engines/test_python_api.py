@@ -635,4 +635,4 @@ async def test_one_that_cannot_be_opened_keeps_nothing_open(tmp_path: Path, monk
     async with tr:
         assert "completed" == (await tr.run(kit.agent(), {})).status
         assert tr._sweep is not None
-        assert tr._sweep._task is not None
+        assert tr._sweep._tasks

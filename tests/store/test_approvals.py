@@ -349,7 +349,9 @@ async def test_a_settled_outcome_is_what_the_resumed_run_finds(store: SqliteStor
     assert ("{}",) == one(path, "SELECT outcome FROM run_checkpoints WHERE attempt = 1")
     assert [("outcome.settled", f'{{"by":"anna","outcome":"{outcome}","path":"s:send/tool"}}')] == actions(path)
     again = await store.begin(runs.TENANT, run_id)
-    assert said[outcome] == [one.outcome for one in again.checkpoints if one.kind == "tool"][-1]
+    assert [said[outcome]] == [
+        one.outcome for one in again.checkpoints if one.path == "s:send/tool" and one.attempt == 2
+    ]
     with pytest.raises(Conflict, match=f"decided by 'anna' at .*: {outcome}"):
         await settle(store, run_id)
 
@@ -375,7 +377,8 @@ async def test_an_effect_may_be_asked_about_again(store: SqliteStore, path: Path
     settled = await store.approvals.settle(runs.TENANT, run_id, "s:send", "done", {"sent": 1}, "anna")
     assert ("s:send/tool#12", "done") == (settled.path, settled.decision)
     connection = runs.look(path)
-    outcomes = connection.execute("SELECT outcome FROM run_checkpoints WHERE kind = 'tool' ORDER BY attempt").fetchall()
+    of_effect = "SELECT outcome FROM run_checkpoints WHERE path = 's:send/tool' ORDER BY attempt"
+    outcomes = connection.execute(of_effect).fetchall()
     connection.close()
     retried = [('{"settled":"retry"}',)] * 11
     assert [("{}",), *retried, ('{"settled":"done","value":{"sent":1}}',)] == outcomes
@@ -527,6 +530,50 @@ async def test_what_is_open_is_listed(store: SqliteStore, path: Path) -> None:
     assert [] == store.approvals.open(clock.new_id())
 
 
+async def withdrawn(store: SqliteStore, path: Path) -> str:
+    """A run with two questions in a race, of which `s:race/b:a/s:left` has lost; another is asked after it."""
+    run, begun = await begun_run(store)
+    for at in ("s:race/b:a/s:left/wait", "s:race/b:b/s:right/wait", "s:later/try:2/wait"):
+        await store.approvals.ask(runs.asked(run.run_id, path=at))
+    await decide(store, run.run_id, path="s:race/b:b/s:right")
+    journal = store.journal(begun, "sync")
+    lost = runs.tool_span(1, path="s:race/b:a/s:left/wait", kind="wait", status="cancelled", attributes={})
+    journal.append(lost, None)
+    await journal.commit()
+    store._leases.let_go(begun)
+    runs.park(path, run.run_id)
+    return run.run_id
+
+
+async def test_a_question_that_lost_a_race_is_withdrawn(store: SqliteStore, path: Path) -> None:
+    """It is listed nowhere, does not stand in the way of the one that is open, and takes no answer."""
+    run_id = await withdrawn(store, path)
+    assert ["s:later/try:2/wait"] == [asked.path for asked in store.approvals.open(runs.TENANT)]
+    for place in ("s:race/b:a/s:left", "left"):
+        with pytest.raises(Conflict, match="is asked no more: another branch was first") as late:
+            await decide(store, run_id, path=place)
+        assert late.value.cure.startswith("Nothing was changed.")
+    with pytest.raises(BadInput, match="asks nothing at 's:rest'") as slip:
+        await decide(store, run_id, path="s:rest")
+    assert "'s:race/b:a/s:left/wait'" not in slip.value.cure
+    assert "s:later/try:2/wait" == (await decide(store, run_id, path=None)).path
+
+
+async def test_the_id_of_a_step_is_enough(store: SqliteStore, path: Path) -> None:
+    """Where one question is open of it; of several in one loop the place is asked for."""
+    run_id = await withdrawn(store, path)
+    assert "s:later/try:2/wait" == (await decide(store, run_id, path="later")).path
+    for number in (1, 2):
+        await store.approvals.ask(runs.asked(run_id, path=f"s:each/i:{number}/s:ok/wait"))
+    with pytest.raises(BadInput, match="asks nothing at 'race'"):
+        await decide(store, run_id, path="race")
+    with pytest.raises(BadInput, match="asks 2 questions") as many:
+        await decide(store, run_id, path="ok")
+    assert "Say which: 's:each/i:1/s:ok/wait', 's:each/i:2/s:ok/wait'." == many.value.cure
+    await decide(store, run_id, path="s:each/i:1/s:ok")
+    assert "s:each/i:2/s:ok/wait" == (await decide(store, run_id, path="ok")).path
+
+
 @pytest.mark.parametrize(
     ("path_of_step", "attempt", "is_open"),
     [
@@ -551,7 +598,7 @@ async def test_what_became_of_it_is_not_asked_once_its_step_is_over(
         runs.asked(run.run_id, path="s:send/tool", kind="unknown_outcome", message="Was it sent?")
     )
     assert is_open == bool(store.approvals.open(runs.TENANT))
-    with pytest.raises(Conflict, match="is running: an outcome is settled" if is_open else "was withdrawn"):
+    with pytest.raises(Conflict, match="is running: an outcome is settled" if is_open else "is asked no more"):
         await settle(store, run.run_id)
 
 

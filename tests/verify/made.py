@@ -259,6 +259,11 @@ async def fill(path: Path) -> None:
     seen = runs.look(path)
     seen.execute("UPDATE agent_executions SET lease_until = ? WHERE id = ?", (runs.FAR, RUNNING))
     seen.execute("UPDATE agent_executions SET status = 'waiting', wait_reason = 'approval' WHERE id = ?", (WAITING,))
+    seen.execute(
+        "UPDATE agent_executions SET execution_type = 'child', parent_run_id = ?, parent_path = 's:a/child' "
+        "WHERE id = ?",
+        (RUNNING, WAITING),
+    )
     seen.close()
 
 

@@ -189,15 +189,13 @@ def _questions(kind: str) -> Source:
 
     def found(line: Line) -> Iterator[Choice]:
         from trackrecord.cli.database import reader_of  # as in `_rows`
+        from trackrecord.store.approval_statements import SELECT_PENDING
 
-        query = (
-            "SELECT path, message FROM approvals WHERE tenant_id = ? AND run_id = ? AND kind = ? "
-            "AND decision IS NULL ORDER BY requested_at"
-        )
         with reader_of(line.option("--db")) as reader:
             run_id = reader.execution(line.arguments[0])["id"]
-            for row in reader.rows(query, (reader.tenant_id, run_id, kind)):
-                yield Choice(str(row["path"]).partition("#")[0], str(row["message"]))
+            for row in reader.rows(SELECT_PENDING, (reader.tenant_id, run_id)):
+                if row["kind"] == kind:
+                    yield Choice(str(row["path"]).partition("#")[0], str(row["message"]))
 
     return found
 

@@ -33,6 +33,7 @@ _SPAN: Final[dict[str, tuple[str, str, Style]]] = {
     "cancelled": ("■", "cancelled", "yellow"),
     "timed_out": ("⧖", "timed out", "red"),
     "interrupted": ("↯", "interrupted: its process died", "yellow"),
+    "parked": ("‖", "waited, held by no process", "cyan"),
     "unknown": ("?", "outcome unknown", "yellow"),
     "retried": ("↻", "ok after a retry", "yellow"),
 }

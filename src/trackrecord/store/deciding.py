@@ -6,6 +6,7 @@ one is stored, the other learns who was faster. Must never commit, and never cha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ from trackrecord.tenancy import LOCAL_USER
 Decision = Literal["approved", "rejected"]
 Outcome = Literal["done", "retry"]
 TIMED_OUT: Final = "timed out"
+_STEPS: Final = re.compile(r"(?:^|/)s:([^/]+)")
 MOST_COMMENT: Final = 2_000
 MOST_NAME: Final = 200
 MOST_DATA: Final = 1 << 20
@@ -241,18 +243,31 @@ def _questions(connection: Connection, tenant_id: str, run_id: str) -> tuple[str
 
 
 def _picked(run_id: str, status: str, questions: Sequence[StoredQuestion], path: str | None) -> StoredQuestion:
-    """The question at the path, which may leave its last word out; without a path the only open approval."""
+    """The question at the path, or the one that a step of this id asks; without a path the only open approval.
+
+    A path may leave its last word out.
+    """
     if path is None:
         return _only(run_id, status, questions)
     found = {one.place: one for one in questions if path in (one.path, one.place)}  # the latest at each place
     found = found or {one.place: one for one in questions if one.place.rpartition("/")[0] == path}
+    found = found or _of_step(questions, path)
     if len(found) == 1:
         return next(iter(found.values()))
+    if found:
+        places = ", ".join(map(repr, found))
+        raise BadInput(f"step {path!r} of run {run_id!r} asks {len(found)} questions", cure=f"Say which: {places}.")
     open_paths = [one.place for one in questions if one.is_open]
     near = get_close_matches(path, [one.place for one in questions], 1)
     cure = f"Did you mean {near[0]!r}? " if near else ""
     cure += f"Open there: {', '.join(map(repr, open_paths))}." if open_paths else "Nothing is open there."
     raise BadInput(f"run {run_id!r} asks nothing at {path!r}", cure=cure)
+
+
+def _of_step(questions: Sequence[StoredQuestion], step: str) -> dict[str, StoredQuestion]:
+    """What steps of this id ask: what is open of it, else the last, which tells why it is not."""
+    asked = [one for one in questions if _STEPS.findall(one.place)[-1:] == [step]]
+    return {one.place: one for one in [one for one in asked if one.is_open] or asked[-1:]}
 
 
 def _only(run_id: str, status: str, questions: Sequence[StoredQuestion]) -> StoredQuestion:
@@ -282,8 +297,8 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
         raise Conflict(decided, cure="Nothing was changed: the first decision counts.")
     if asked.is_withdrawn:
         raise Conflict(
-            f"{at} was withdrawn: the step that asked had been stopped before anybody answered",
-            cure="Nothing was changed. `trackrecord show` tells what became of the run.",
+            f"{at} is asked no more: another branch was first, one beside it failed, or time was over",
+            cure="Nothing was changed. `trackrecord approvals` lists what is open.",
         )
     if asked.expires_at is not None and asked.expires_at <= now:
         raise Conflict(

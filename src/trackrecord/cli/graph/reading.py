@@ -8,6 +8,7 @@ from typing import cast
 
 from trackrecord.canonical import loads
 from trackrecord.record.spans import Span
+from trackrecord.store.approval_statements import SELECT_PENDING
 from trackrecord.store.reader import Row, SqliteReader
 
 
@@ -53,7 +54,7 @@ def _pending(reader: SqliteReader, run_id: str) -> tuple[str, ...]:
     """Paths of effects that have begun, and of questions that nobody has answered yet."""
     queries = (
         "SELECT path FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND state = 'started' AND kind != 'epoch'",
-        "SELECT path FROM approvals WHERE tenant_id = ? AND run_id = ? AND decision IS NULL",
+        SELECT_PENDING,
     )
     rows = [row for query in queries for row in reader.rows(query, (reader.tenant_id, run_id))]
     return tuple(sorted({str(row["path"]) for row in rows}))

@@ -11,19 +11,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from trackrecord.cli.escape import line
 from trackrecord.cli.signs import SpanState, span_state
 from trackrecord.clock import moment
 from trackrecord.record.spans import Span, path_key
 
+Status = Literal[SpanState, "parked"]
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval", "sub_workflow"})  # types that do one thing
 _PURPOSES: Final = {"repair": " (repair)", "routing": " (routing)", "memory": " (memory)"}
 _HOLDERS: Final = ("turn:", "i:", "b:", "case:")  # segments that contain something and leave no span
-_GAP: Final = "no process"
+_GAPS: Final[dict[Status, str]] = {"interrupted": "no process", "parked": "waiting"}
 NO_NAMES: Final[Mapping[str, str]] = {}
 
 
@@ -33,7 +34,7 @@ class Bar:
 
     start_us: int
     end_us: int
-    status: SpanState
+    status: Status
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +55,7 @@ class Node:
     label: str
     start_us: int
     end_us: int
-    status: SpanState
+    status: Status
     bars: tuple[Bar, ...]
     span: Span | None = None
     inner: Span | None = None
@@ -254,14 +255,15 @@ def _offsets(spans: Sequence[Span]) -> Mapping[int, int]:
 
 
 def _gaps(spans: Sequence[Span], offsets: Mapping[int, int]) -> list[Node]:
-    """A node for each time in which no process had the run."""
+    """A node for each time in which no process had the run: it was parked, or its process had died."""
     epochs = sorted((span for span in spans if span.kind == "epoch"), key=lambda span: span.epoch)
     gaps: list[Node] = []
     for one, other in pairwise(epochs):
         start = offsets.get(one.epoch, 0) + one.start_us + one.duration_us
         end = offsets.get(other.epoch, 0)
         if end > start:
-            gaps.append(Node(_GAP, start, end, "interrupted", (Bar(start, end, "interrupted"),)))
+            status: Status = "parked" if one.status == "ok" else "interrupted"
+            gaps.append(Node(_GAPS[status], start, end, status, (Bar(start, end, status),)))
     return gaps
 
 

@@ -56,9 +56,12 @@ def troubles(spans: Iterable[Span]) -> list[Trouble]:
     for path, own in by_path.items():
         if not any(_is_bad(span) or span.status == "tolerated" for span in own):
             continue
+        is_tolerated = any(path.startswith(f"{step}/") for step in tolerated)
+        if own[-1].kind == "wait" and own[-1].status == "cancelled" and is_tolerated:
+            continue  # nothing was spent on it, and the step that was stopped says why
         if own[-1].kind == "step" and _is_told(own, calls, found):
             continue
-        found.append(_trouble(path, own, is_tolerated=any(path.startswith(f"{step}/") for step in tolerated)))
+        found.append(_trouble(path, own, is_tolerated=is_tolerated))
     return found
 
 
@@ -118,10 +121,12 @@ def _trouble(path: str, own: Sequence[Span], *, is_tolerated: bool) -> Trouble:
     return Trouble(status=status, path=path, name=name, fate=fate, causes=_causes(own), span=last)
 
 
+def _cause(span: Span) -> str:
+    if span.status == "tolerated" and span.error_code is None and span.error_message is not None:
+        return span.error_message  # of a branch that lost a race
+    return f"{span.error_code or span.status}: {span.error_message or 'no message'}"
+
+
 def _causes(own: Sequence[Span]) -> tuple[str, ...]:
-    told = Counter(
-        f"{span.error_code or span.status}: {span.error_message or 'no message'}"
-        for span in own
-        if span.status not in ("ok", "skipped")
-    )
+    told = Counter(_cause(span) for span in own if span.status not in ("ok", "skipped"))
     return tuple(f"{cause}{f'  ×{number}' if number > 1 else ''}" for cause, number in told.items())

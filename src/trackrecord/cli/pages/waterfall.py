@@ -154,7 +154,7 @@ def _bar(node: Node, bar: Bar, total: int, columns: int) -> tuple[int, str]:
 
 
 def _fill(node: Node, bar: Bar) -> str:
-    if node.span is None and node.status == "interrupted":
+    if node.span is None and node.status in ("interrupted", "parked"):
         return "┄"
     if node.is_container:
         return "━"
