@@ -269,8 +269,6 @@ class Runner:
         try:
             ending, told = await self._work(admitted, around, started)
             await started.detach()
-            if isinstance(ending, Parked) and live.cancel_code is not None:
-                ending = cancelled(live.cancel_code)
             if isinstance(ending, Parked):
                 return await self._parked(live, begun, ending)
             await self._without_children(
@@ -279,6 +277,11 @@ class Runner:
         except Conflict:
             self._follow(live, is_lost=True)
             await self.store.release(begun)
+            raise
+        except BaseException:  # else this process would keep up the lease of a run that it does not carry
+            self._follow(live, is_lost=True)
+            with suppress(StoreError):
+                await self.store.release(begun)
             raise
         epoch = _epoch_span(begun, live.elapsed_us())
         left_over = live.left_over()
@@ -317,7 +320,7 @@ class Runner:
         """The run lets go of this process; what it waits for, or the sweep, brings it back."""
         epoch = _epoch_span(begun, live.elapsed_us())
         await live.journal.commit()
-        await self.store.park(
+        code = await self.store.park(
             ParkedRun(
                 begun=begun,
                 reason=parked.reason,
@@ -326,8 +329,20 @@ class Runner:
                 last_spans=(epoch,),
             )
         )
+        code = code or live.cancel_code
+        if code is not None:
+            with suppress(Conflict):  # who sweeps was faster, and ends it
+                return await self._ended_at_once(live.origin, code)
         live.tally.add(epoch)
         return Run(record=close(live.origin, None, live.tally.measures(), begun.epoch), output=None, parked=parked)
+
+    async def _ended_at_once(self, origin: Origin, code: CancelCode) -> Run:
+        """End a run that was parked while somebody wanted it to end: nothing else would bring it back for that."""
+        tenant_id, run_id = origin.tenant_id, origin.run_id
+        await self.store.ask_to_cancel(tenant_id, run_id, code)
+        left = await self.store.left(tenant_id, run_id)
+        begun, _ = await undisturbed(self.store.begin(tenant_id, run_id))
+        return await self._closed(left, begun, cancelled(begun.cancel_code or code))
 
     def _follow(self, live: LiveRun, *, is_lost: bool) -> None:
         """Have what is still on its way, and what a lost run has used, added to the record that there is."""
@@ -397,8 +412,8 @@ class Runner:
         except Conflict:
             raise
         except BaseException as error:
-            if live.parked is not None and live.cancel_code is None and isinstance(error, asyncio.CancelledError):
-                return live.parked
+            if live.parked is not None and isinstance(error, asyncio.CancelledError):
+                return live.parked  # what waits has no span: should it be cancelled by now, it is parked and ended then
             why = cause(error, live, seconds)
             return Ending(
                 status=why.status,

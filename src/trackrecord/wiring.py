@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from trackrecord.context.protocols import Engine
 from trackrecord.dispatch.in_process import MOST_AT_ONCE, Sweep
 from trackrecord.engines.agentkit import AgentKit
 from trackrecord.engines.orchestrator import Orchestrator
-from trackrecord.errors import BadInput
+from trackrecord.errors import BadInput, Conflict
 from trackrecord.handles import Run, Started
 from trackrecord.models.messages import Model
 from trackrecord.models.registry import Models
@@ -271,12 +271,13 @@ class Trackrecord:
             UnknownRun: there is no such run. Conflict: it has ended.
         """
         here = self._opened().live.get(run_id)
-        if here is not None:
+        if here is not None and not here.task.done():
             here.cancel()
             return "running"
         before = await self._opened_store().ask_to_cancel(LOCAL_TENANT, run_id, "user")
         if before != "running":
-            await (await self.resume(run_id)).task
+            with suppress(Conflict):  # another process was faster, and ends it
+                await (await self.resume(run_id)).task
         return before
 
     async def parity(

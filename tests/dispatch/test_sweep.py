@@ -25,7 +25,7 @@ from trackrecord.clock import new_id, now, stamp
 from trackrecord.context.live_run import Progress
 from trackrecord.dispatch import in_process
 from trackrecord.dispatch.in_process import Sweep
-from trackrecord.errors import BadAgent, Conflict, StoreBusy
+from trackrecord.errors import BadAgent, CannotResume, Conflict, PluginNotConnected, StoreBusy
 from trackrecord.handles import Started
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.runner import Runner
@@ -76,10 +76,10 @@ async def left_behind(tr: Trackrecord, path: Path, agent: Agent | None = None) -
     return started
 
 
-async def queued(tr: Trackrecord, path: Path, *, age_s: float = 0, **more: Any) -> str:
+async def queued(tr: Trackrecord, path: Path, *, age_s: float = 0, agent: Agent | None = None, **more: Any) -> str:
     """A run that was accepted so long ago, and that nobody has begun."""
-    runner, run_id = runner_of(tr), new_id()
-    admitted = decide(Request(agent=kit.agent(), inputs={}), runner._standing(kit.agent()))
+    runner, run_id, agent = runner_of(tr), new_id(), agent or kit.agent()
+    admitted = decide(Request(agent=agent, inputs={}), runner._standing(agent))
     origin = runner._origin(admitted, run_id)
     assert tr._store is not None
     await tr._store.accept(accepted(origin, admitted.agent, admitted.inputs_text, runner.redactor, asked={}))
@@ -238,10 +238,10 @@ async def test_an_open_database_is_swept_again_and_again(tmp_path: Path, monkeyp
     path, failures = tmp_path / "runs.db", iter([StoreBusy("locked"), ValueError("a fault of ours")])
     look = SqliteStore.expired
 
-    async def expired(self: SqliteStore, limit: int) -> list[ExpiredRun]:
+    async def expired(self: SqliteStore, limit: int, after: str = "") -> list[ExpiredRun]:
         if error := next(failures, None):
             raise error
-        return await look(self, limit)
+        return await look(self, limit, after)
 
     async with opened(path) as tr, taker(path, resumes=True) as other:
         monkeypatch.setattr(SqliteStore, "expired", expired)
@@ -284,6 +284,73 @@ async def test_one_sweep_takes_so_many_and_the_next_the_rest(tmp_path: Path, mon
         for count in (2, 1, 0):
             assert count == await sweep.once()
             await kit.quiet(tr)
+
+
+async def test_what_cannot_go_on_here_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs are left alone, those that came after them are taken up."""
+    monkeypatch.setattr(in_process, "MOST_AT_ONCE", 2)
+    path = tmp_path / "runs.db"
+    async with opened(path) as tr:
+        for _ in range(5):
+            await queued(tr, path, age_s=60)
+        mine = await queued(tr, path, age_s=60, agent=kit.agent(plugins_required=[]))
+    async with kit.opened(path, say("fine"), plugins=[], resumes=False) as poor:
+        sweep = Sweep(runner_of(poor))
+        assert [1, 0] == [await sweep.once(), await sweep.once()]
+        await kit.quiet(poor, ended=mine)
+    assert "completed" == execution(path, mine)["status"]
+
+
+async def test_what_could_not_go_on_here_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was missing may be there by then, as a server that was down; it is told of once."""
+    monkeypatch.setattr(in_process, "ALONE_S", 0.05)
+    path, is_down = tmp_path / "runs.db", True
+    async with taker(path) as tr:
+        ready = tr.mcp.ready
+
+        async def sometimes(*given: Any) -> None:
+            if is_down:
+                raise PluginNotConnected("the server is down", cure="Wait.")
+            await ready(*given)
+
+        monkeypatch.setattr(tr.mcp, "ready", sometimes)
+        run_id, sweep = await queued(tr, path, age_s=60), Sweep(runner_of(tr))
+        with caplog.at_level(logging.WARNING, "trackrecord"):
+            for _ in range(2):
+                assert 0 == await sweep.once()
+                await asyncio.sleep(0.1)
+        assert 1 == len([record for record in caplog.records if run_id in record.getMessage()])
+        is_down = False
+        assert 1 == await sweep.once()
+        await kit.quiet(tr, ended=run_id)
+    assert "completed" == execution(path, run_id)["status"]
+
+
+async def test_a_sweep_that_is_ending_a_run_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To begin a run is not given up midway; the sweep stops all the same once that is done."""
+    path, is_beginning, begin = tmp_path / "runs.db", asyncio.Event(), SqliteStore.begin
+
+    async def slow(self: SqliteStore, *given: Any, **more: Any) -> Any:
+        is_beginning.set()
+        await asyncio.sleep(0.1)
+        return await begin(self, *given, **more)
+
+    async def cannot(*given: Any, **more: Any) -> Any:
+        raise CannotResume("it cannot be read", cure="Start anew.")
+
+    async with taker(path) as tr:
+        monkeypatch.setattr(SqliteStore, "begin", slow)
+        monkeypatch.setattr(Runner, "resume", cannot)
+        monkeypatch.setattr(in_process, "SWEEP_S", 0.01)
+        sweep = Sweep(runner_of(tr))
+        await sweep.start()
+        run_id = await queued(tr, path, age_s=60)
+        await is_beginning.wait()
+        async with asyncio.timeout(5):
+            await sweep.stop()
+    assert "abandoned" == execution(path, run_id)["status"]
 
 
 # ------------------------------------------------------------------------------------------------- what cannot be read
@@ -382,9 +449,9 @@ async def test_stopping_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.Monke
     counted: list[int] = []
     look = SqliteStore.expired
 
-    async def expired(self: SqliteStore, limit: int) -> list[ExpiredRun]:
+    async def expired(self: SqliteStore, limit: int, after: str = "") -> list[ExpiredRun]:
         counted.append(limit)
-        return await look(self, limit)
+        return await look(self, limit, after)
 
     monkeypatch.setattr(SqliteStore, "expired", expired)
     async with taker(tmp_path / "runs.db", resumes=True) as tr:

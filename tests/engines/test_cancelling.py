@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engines import kit
 from tests.engines.test_feedback import is_sound, rows
+from tests.engines.test_resume import findings
 
 from trackrecord import Agent, FunctionPlugin, Trackrecord
 
@@ -100,3 +102,28 @@ async def test_folding_and_erasing_stay_with_their_owner(tmp_path: Path) -> None
         assert 0 == (await tr.memory.erase(agent="other", run_id=runs[0].id)).memory_count
         (folded,) = [one for one in await tr.memory.list(agent="one") if one.source == "folded"]
     assert (True, True) == (folded.is_pinned, folded.text is not None)
+
+
+async def test_at_any_moment_around_parking(tmp_path: Path) -> None:
+    """A wish to stop that comes while all strands unwind to be parked: one record, and no wait without its span."""
+    path = tmp_path / "runs.db"
+    steps: list[dict[str, Any]] = [{"id": "p", "type": "parallel", "branches": {
+        "a": [{"id": "ok", "type": "approval", "message": "Go?"}],
+        "b": [{"id": "d", "type": "delay", "duration": "1h"}],
+    }}]  # fmt: skip
+    async with kit.opened(path, kit.say("unused"), resumes=False) as tr:
+        for turns in range(12):
+            started = await tr.start(kit.agent(steps), {})
+            async with asyncio.timeout(10):
+                while started.live is None or started.live.parked is None:
+                    await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if started.task.done():
+                assert turns > 3
+                break
+            started.cancel()
+            run = await started.task
+            assert "cancelled" == run.status
+            assert "cancelled" == kit.statuses(path, run.id)["s:p/b:b/s:d/wait", 1]
+    assert [] == findings(path)

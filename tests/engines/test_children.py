@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.engines import kit
 from tests.engines.kit import IN, OUT, ask, say
 from tests.engines.test_resume import expire, findings
 
-from trackrecord import Agent, FunctionPlugin
+from trackrecord import Agent, FunctionPlugin, failpoints
 from trackrecord.cli.html.record import record_html
 from trackrecord.cli.look import Look
 from trackrecord.cli.pages.record import record_page
@@ -330,7 +331,7 @@ def mortal(folder: Path, where: str) -> Any:
     return kit.opened(folder / "runs.db", say("done"), plugins=[plugin], agents=[worker("inner", inner)])
 
 
-@pytest.mark.parametrize("where", ["first", "last"])
+@pytest.mark.parametrize("where", ["first", "last", "finish.run_checkpoints", "finish.parent"])
 async def test_a_killed_parent_finds_its_child(tmp_path: Path, where: str) -> None:
     """One child run and one record each, with the totals of runs that nobody killed."""
     whole = tmp_path / "whole"
@@ -338,7 +339,12 @@ async def test_a_killed_parent_finds_its_child(tmp_path: Path, where: str) -> No
     (whole / "died").touch()
     async with mortal(whole, where) as tr:
         await tr.run(OUTER, {})
-    dead = subprocess.run([sys.executable, "-c", DEATH, str(tmp_path), where], check=False, timeout=60)
+    at = {}
+    if "." in where:  # a statement of the child's finish
+        (tmp_path / "died").touch()
+        at = {failpoints.VARIABLE: f"{where}=kill"}
+    command = [sys.executable, "-c", DEATH, str(tmp_path), where]
+    dead = subprocess.run(command, check=False, timeout=60, env=os.environ | at)
     assert -signal.SIGKILL == dead.returncode
     path = tmp_path / "runs.db"
     expire(path)

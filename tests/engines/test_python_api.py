@@ -622,7 +622,7 @@ async def test_one_that_cannot_be_opened_keeps_nothing_open(tmp_path: Path, monk
     """When the first sweep fails, the database is let go of, and opening it again does all of it again."""
     tr = kit.opened(tmp_path / "runs.db", say("fine"))
 
-    async def busy(self: SqliteStore, limit: int) -> list[Any]:
+    async def busy(self: SqliteStore, limit: int, after: str = "") -> list[Any]:
         raise StoreBusy("the database is locked")
 
     with monkeypatch.context() as patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -239,6 +240,27 @@ async def test_a_run_that_was_stopped_is_retried_from_where_it_was(tmp_path: Pat
             await tr.fork(again.id, "one")
         with pytest.raises(BadInput, match="only a run that has ended can be retried"):
             await tr.retry(again.id)
+    assert [] == findings(tmp_path / "runs.db")
+
+
+async def test_a_retry_of_a_cancelled_run_is_not_cancelled(tmp_path: Path) -> None:
+    """That its origin was to end is no effect that it takes over: it would end as cancelled once it is resumed."""
+    steps = [
+        STEPS[0],
+        {"id": "nap", "type": "delay", "duration": "2s"},
+        {"id": "ok", "type": "approval", "message": "?"},
+    ]
+    async with opened(tmp_path) as tr:
+        started = await tr.start(worker(steps), {})
+        await asyncio.sleep(0.2)
+        started.cancel()
+        run = await started.task
+        assert "cancelled" == run.status
+        again = await retried(tr, run)
+        assert "waiting" == again.status
+        await tr.approve(again.id)
+        await kit.quiet(tr, ended=again.id)
+    assert "completed" == kit.execution(tmp_path / "runs.db", again.id)["status"]
     assert [] == findings(tmp_path / "runs.db")
 
 

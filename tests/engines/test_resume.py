@@ -17,10 +17,13 @@ from tests.engines import kit
 from tests.engines.kit import ask, say
 
 from trackrecord import FunctionPlugin
-from trackrecord.errors import StillWaiting
+from trackrecord.errors import StillWaiting, StoreBusy
 from trackrecord.plugins.protocol import EffectClass
 from trackrecord.store.driver import driver
+from trackrecord.store.journal import SqliteJournal
+from trackrecord.store.protocol import ParkedRun
 from trackrecord.store.reader import SqliteReader
+from trackrecord.store.sqlite_store import SqliteStore
 from trackrecord.verify import verify
 
 STEPS: list[dict[str, Any]] = [
@@ -339,4 +342,83 @@ async def test_a_run_carried_elsewhere_is_cancelled_within_a_second(tmp_path: Pa
         run = await asyncio.wait_for(started.task, 5)
         assert asyncio.get_running_loop().time() - began < 1.5
     assert ("cancelled", "user") == (run.status, kit.execution(path)["error_code"])
+    assert [] == findings(path)
+
+
+@pytest.mark.parametrize("who", ["another process", "this one"])
+async def test_a_cancel_that_comes_while_a_run_is_parked_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """Whoever carried it looks no more, and nothing else would bring it back: it ends at once."""
+    path, park = tmp_path / "runs.db", SqliteStore.park
+    async with kit.opened(path, say("unused"), resumes=False) as tr:
+
+        async def cancelled_meanwhile(self: SqliteStore, run: ParkedRun) -> Any:
+            if who == "this one":
+                assert "running" == await tr.cancel(run.begun.run_id)
+            else:
+                await self.ask_to_cancel(run.begun.tenant_id, run.begun.run_id, "user")
+            return await park(self, run)
+
+        monkeypatch.setattr(SqliteStore, "park", cancelled_meanwhile)
+        run = await tr.run(kit.agent([{"id": "ok", "type": "approval", "message": "Go?"}]), {})
+    assert ("cancelled", "user") == (run.status, kit.execution(path)["error_code"])
+    assert [] == findings(path)
+
+
+async def test_a_parked_run_that_is_to_end_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the process die before it has ended it, the next one does."""
+    path, park = tmp_path / "runs.db", SqliteStore.park
+
+    async def cancelled_meanwhile(self: SqliteStore, run: ParkedRun) -> Any:
+        await self.ask_to_cancel(run.begun.tenant_id, run.begun.run_id, "user")
+        await park(self, run)
+
+    async with kit.opened(path, say("unused"), resumes=False) as tr:
+        monkeypatch.setattr(SqliteStore, "park", cancelled_meanwhile)
+        run = await tr.run(kit.agent([{"id": "ok", "type": "approval", "message": "Go?"}]), {})
+        assert "waiting" == run.status
+    async with kit.opened(path, say("unused")) as other:
+        await kit.quiet(other, ended=run.id)
+    assert "cancelled" == kit.execution(path)["status"]
+
+
+async def test_a_run_that_another_process_ended_first_was_cancelled_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep of another process may be faster than whoever cancels: no error."""
+    path, wish = tmp_path / "runs.db", SqliteStore.ask_to_cancel
+    options: dict[str, Any] = {"resumes": False}
+    async with kit.opened(path, say("unused"), **options) as tr, kit.opened(path, say("unused"), **options) as other:
+        run = await tr.run(kit.agent([{"id": "ok", "type": "approval", "message": "Go?"}]), {})
+
+        async def overtaken(self: SqliteStore, *given: Any) -> str:
+            before = await wish(self, *given)
+            await (await other.resume(run.id)).task
+            return before
+
+        monkeypatch.setattr(SqliteStore, "ask_to_cancel", overtaken)
+        assert "waiting" == await tr.cancel(run.id)
+    assert "cancelled" == kit.execution(path)["status"]
+
+
+async def test_a_run_that_could_not_be_parked_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the process would keep up the lease of a run that it does not carry, and nobody would ever go on with it."""
+    path, commit = tmp_path / "runs.db", SqliteJournal.commit
+    async with kit.opened(path, say("unused"), resumes=False) as tr:
+        started = await tr.start(kit.agent([{"id": "ok", "type": "approval", "message": "Go?"}]), {})
+
+        async def locked(self: SqliteJournal) -> None:
+            if started.live is not None and started.live.parked is not None:
+                raise StoreBusy("locked")
+            await commit(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteJournal, "commit", locked)
+            with pytest.raises(StoreBusy):
+                await started.task
+        again = await (await tr.resume(started.run_id)).task
+        assert "waiting" == again.status
+        await tr.approve(again.id)
+        assert "completed" == (await (await tr.resume(again.id)).task).status
     assert [] == findings(path)

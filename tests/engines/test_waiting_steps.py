@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tests.engines.kit import say
 from tests.engines.test_resume import book, calls, expire, facts, findings
 from tests.engines.test_workflows import put
 
+from trackrecord import FunctionPlugin
+from trackrecord.plugins.protocol import EffectClass
 from trackrecord.store.reader import SqliteReader
 
 
@@ -154,3 +157,45 @@ async def test_an_approval_inside_containers_goes_on_where_it_was(tmp_path: Path
     assert ("completed", 11, 0) == (execution["status"], execution["steps_completed"], execution["steps_failed"])
     assert (3, 3) == (execution["executed_branches"], execution["executed_parallel"])
     assert [] == findings(path)
+
+
+@pytest.mark.parametrize("effect", ["read", "unsafe"])
+async def test_a_step_that_ran_out_of_time_has_done_so_for_a_resumed_run(tmp_path: Path, effect: EffectClass) -> None:
+    """However fast it would be now: what came after it has seen that it failed, and nobody is asked about its call."""
+    path, plugin, calls = tmp_path / "runs.db", FunctionPlugin("slow"), list[str]()
+
+    @plugin.action(effect=effect)
+    async def go() -> str:
+        """Take long the first time."""
+        calls.append("go")
+        await asyncio.sleep(30 if len(calls) == 1 else 0)
+        return "fast"
+
+    steps: list[dict[str, Any]] = [
+        {"id": "c", "type": "loop", "over": ["1"], "timeout_ms": 100, "on_error": "continue", "steps": [
+            {"id": "g", "type": "action", "plugin": "slow", "action": "go", "params": {}}]},
+        {"id": "say", "type": "llm", "prompt": "It was {{ steps.c.status }}."},
+        {"id": "ok", "type": "approval", "message": "Go on?"},
+    ]  # fmt: skip
+    async with kit.opened(path, say("so"), plugins=[plugin], resumes=False) as tr:
+        run = await tr.run(kit.agent(steps, plugins_required=["slow"]), {})
+        assert "waiting" == run.status
+        await tr.approve(run.id)
+        again = await (await tr.resume(run.id)).task
+    assert ("completed", ["go"]) == (again.status, calls)
+    assert "tolerated" == kit.statuses(path, run.id)["s:c", 1]
+    assert [] == findings(path)
+
+
+async def test_a_secret_among_the_approvers_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the message: it is taken out before the question is kept."""
+    secret = "sk-" + "verysecretvalue1234567890"
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    steps = [{"id": "ok", "type": "approval", "message": "{{ inputs.k }}?", "approvers": ["{{ inputs.k }}", "ann"]}]
+    schema = {"type": "object", "properties": {"k": {"type": "string"}}}
+    async with kit.opened(tmp_path / "runs.db", say("unused"), resumes=False) as tr:
+        run = await tr.run(kit.agent(steps, input_schema=schema), {"k": secret})
+        [asked] = await tr.approvals(run.id)
+        assert "ann" == (await tr.approve(run.id, by="ann")).decided_by
+    assert "ann" in asked.approvers
+    assert not any(secret.encode() in file.read_bytes() for file in tmp_path.iterdir())

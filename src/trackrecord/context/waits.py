@@ -48,7 +48,7 @@ def asking(run: LiveRun, question: Question) -> Perform:
                 path=effect.path,
                 kind="approval",
                 message=run.error_text(question.message),
-                approvers=question.approvers,
+                approvers=tuple(map(run.redactor.text, question.approvers)),
                 needs=question.needs,
                 expires_at=limit,
                 on_timeout=question.on_timeout,

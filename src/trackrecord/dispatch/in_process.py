@@ -21,6 +21,7 @@ from trackrecord.store.protocol import ExpiredRun
 SWEEP_S: Final = 2.0
 LOOK_S: Final = 0.5
 PRUNE_S: Final = 3600.0
+ALONE_S: Final = 60.0  # how long a run that cannot go on here is left alone before it is tried again
 MOST_AT_ONCE: Final = 100
 
 _log: Final = logging.getLogger("trackrecord")
@@ -35,7 +36,8 @@ class Sweep:
         self._resumes = resumes
         self._tasks: list[asyncio.Task[None]] = []
         self._told = asyncio.Event()
-        self._left_alone: set[str] = set()
+        self._left_alone: dict[str, float] = {}  # run id: when to try again
+        self._is_over = False
 
     async def start(self) -> None:
         """Sweep once, then again and again until stopped.
@@ -51,6 +53,7 @@ class Sweep:
 
     async def stop(self) -> None:
         """Sweep no more."""
+        self._is_over = True  # beside the cancellation: one that comes while a run is being begun is put off
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -62,15 +65,29 @@ class Sweep:
         self._told.set()
 
     async def once(self) -> int:
-        """Go on with every run that nobody carries, or end it if it cannot go on; how many this call took up."""
-        taken = 0
-        for lost in await self._runner.store.expired(MOST_AT_ONCE):
-            if lost.run_id not in self._runner.live and lost.run_id not in self._left_alone:
-                try:
-                    taken += await self._take(lost)
-                except Exception as error:  # whatever is wrong with one run, the others must go on
-                    _log.warning("run %s was left behind and could not be taken up: %s", lost.run_id, error)
+        """Go on with the runs that nobody carries, or end those that cannot go on; how many this call took up.
+
+        So many at most are looked at together; those behind them get their turn, however many cannot go on here.
+        """
+        taken, after, is_last = 0, "", False
+        while not is_last and taken < MOST_AT_ONCE:
+            found = await self._runner.store.expired(MOST_AT_ONCE, after)
+            is_last = len(found) < MOST_AT_ONCE
+            for lost in found:
+                after = lost.run_id
+                if self._is_over:
+                    return taken
+                if lost.run_id not in self._runner.live and self._is_tried(lost.run_id):
+                    try:
+                        taken += await self._take(lost)
+                    except Exception as error:  # whatever is wrong with one run, the others must go on
+                        _log.warning("run %s was left behind and could not be taken up: %s", lost.run_id, error)
         return taken
+
+    def _is_tried(self, run_id: str) -> bool:
+        """Whether a run is to be taken up: one that could not go on here is left alone for a while."""
+        until = self._left_alone.get(run_id)
+        return until is None or until <= asyncio.get_running_loop().time()
 
     async def _take(self, lost: ExpiredRun) -> bool:
         try:
@@ -82,10 +99,12 @@ class Sweep:
             return was_ended
         except Conflict:  # whoever waits for it was faster
             return False
-        except (RequestError, Refused) as error:  # another process may have what it needs
-            self._left_alone.add(lost.run_id)
-            _log.warning("run %s was left behind and cannot go on here: %s", lost.run_id, error)
+        except (RequestError, Refused) as error:  # another process may have what it needs, or this one later
+            if lost.run_id not in self._left_alone:
+                _log.warning("run %s was left behind and cannot go on here: %s", lost.run_id, error)
+            self._left_alone[lost.run_id] = asyncio.get_running_loop().time() + ALONE_S
             return False
+        self._left_alone.pop(lost.run_id, None)
         started.task.add_done_callback(lambda _: _tell(started))
         return True
 
@@ -116,7 +135,7 @@ class Sweep:
     async def _repeat(self) -> None:
         clock = asyncio.get_running_loop().time
         pruned_at = clock()
-        while True:
+        while not self._is_over:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_S):  # `wait_for` of 3.11 swallows a cancel that comes with the word
                     await self._told.wait()

@@ -306,8 +306,8 @@ class Store(Protocol):
         """Whether the user has a credit account: its runs must hold credits before they begin, and not be launched."""
         ...
 
-    async def expired(self, limit: int) -> Sequence[ExpiredRun]:
-        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over."""
+    async def expired(self, limit: int, after: str = "") -> Sequence[ExpiredRun]:
+        """Runs that nobody carries and that could go on, the oldest first, from an id on; `begin` takes one over."""
         ...
 
     async def left(self, tenant_id: str, run_id: str) -> LeftRun:
@@ -326,8 +326,10 @@ class Store(Protocol):
         """
         ...
 
-    async def park(self, run: ParkedRun) -> None:
+    async def park(self, run: ParkedRun) -> Literal["user", "signal"] | None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Gives the code when somebody wanted it to end before it was let go of: it is due at once then.
 
         Raises:
             Conflict: another epoch holds the run, or it has ended; nothing was written.

@@ -201,15 +201,18 @@ class SqliteStore:
         """
         return await self._submit("past", lambda connection: transactions.past(connection, tenant_id, run_id))
 
-    async def park(self, run: ParkedRun) -> None:
+    async def park(self, run: ParkedRun) -> CancelCode | None:
         """Let go of a run that does not go on for now; what it waits for brings it back.
+
+        Gives the code when somebody wanted it to end before it was let go of: it is due at once then.
 
         Raises:
             Conflict: another epoch holds the run, or it has ended; nothing was written.
             StoreError: it could not be stored; the lease then ends by itself within ten seconds.
         """
         self._leases.let_go(run.begun)
-        await self._submit("park", lambda connection: transactions.park(connection, run))
+        code = await self._submit("park", lambda connection: transactions.park(connection, run))
+        return cast("CancelCode | None", code)
 
     async def ask_to_cancel(self, tenant_id: str, run_id: str, code: CancelCode) -> str:
         """Say that a run is to end, whoever carries it: its state before. One that waits is ready at once.
@@ -361,12 +364,12 @@ class SqliteStore:
         row = (clock.stamp(clock.now()), begun.tenant_id, begun.run_id, begun.epoch)
         await self._submit("release", lambda connection: connection.execute(statements.EXTEND_LEASE, row))
 
-    async def expired(self, limit: int) -> list[ExpiredRun]:
-        """Runs that nobody carries and that could go on, the oldest first; `begin` takes one over.
+    async def expired(self, limit: int, after: str = "") -> list[ExpiredRun]:
+        """Runs that nobody carries and that could go on, the oldest first, from an id on; `begin` takes one over.
 
         Running ones whose lease is over, queued ones nobody began, waiting ones whose time has come.
         """
-        return await self._submit("expired", lambda connection: transactions.expired(connection, limit))
+        return await self._submit("expired", lambda connection: transactions.expired(connection, limit, after))
 
     async def increment_agent_stats(
         self, tenant_id: str, agent_id_input: str, user_id_input: str, success: bool

@@ -279,15 +279,18 @@ SELECT_HELD: Final = (
 EXTEND_LEASE: Final = (
     "UPDATE agent_executions SET lease_until = ? WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'"
 )
+# Each line in the very words of its partial index: else SQLite reads every run there ever was, every two seconds.
 SELECT_EXPIRED: Final = """
 SELECT tenant_id, id, epoch FROM agent_executions
-WHERE status = 'running' AND lease_until <= ?1 OR status = 'queued' AND ready_at IS NULL AND created_at <= ?2
-    OR status = 'waiting' AND ready_at <= ?1
+WHERE status = 'running' AND lease_until <= ?1 AND id > ?3
+    OR status IN ('queued', 'waiting') AND status = 'waiting' AND ready_at <= ?1 AND id > ?3
+    OR status IN ('queued', 'waiting') AND status = 'queued' AND ready_at IS NULL AND created_at <= ?2 AND id > ?3
 ORDER BY id LIMIT 100
 """
 PARK_RUN: Final = """
-UPDATE agent_executions SET status = 'waiting', wait_reason = ?, ready_at = ?, lease_until = NULL
-WHERE tenant_id = ? AND id = ? AND epoch = ? AND status = 'running'
+UPDATE agent_executions SET status = 'waiting', wait_reason = ?1, lease_until = NULL,
+    ready_at = CASE WHEN cancel_code IS NULL THEN ?2 ELSE ?3 END
+WHERE tenant_id = ?4 AND id = ?5 AND epoch = ?6 AND status = 'running' RETURNING cancel_code
 """
 SELECT_DECIDED: Final = (
     "SELECT 1 FROM approvals WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NOT NULL "
@@ -361,7 +364,7 @@ SELECT_PAST: Final = "SELECT status, error_code, error_path FROM agent_execution
 SELECT_ATTEMPTS: Final = """
 SELECT path, attempt, CASE WHEN state = 'started' OR outcome LIKE '{"settled":"retry"%' THEN 'open'
     WHEN outcome LIKE '{"error":%' THEN 'failure' ELSE 'value' END
-FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND kind NOT IN ('request', 'epoch')
+FROM run_checkpoints WHERE tenant_id = ? AND run_id = ? AND kind NOT IN ('request', 'epoch', 'cancel', 'output')
 """
 # Every effect that has ended was stored with its checkpoint: one without has lost it.
 SELECT_IS_PRUNED: Final = """

@@ -263,8 +263,10 @@ def _checkpoints(connection: Connection, key: tuple[str, str]) -> tuple[Checkpoi
     return tuple(map(codec.checkpoint, connection.execute(statements.SELECT_CHECKPOINTS, key)))
 
 
-def park(connection: Connection, run: ParkedRun) -> None:
+def park(connection: Connection, run: ParkedRun) -> str | None:
     """Let go of a run that does not go on for now; what has been decided meanwhile brings it back at once.
+
+    Gives the code under which somebody wants it to end: nobody who carries runs looks at one that waits.
 
     Raises:
         Conflict: another epoch holds the run, or it has ended.
@@ -275,12 +277,15 @@ def park(connection: Connection, run: ParkedRun) -> None:
     write_entries(connection, [entry(begun, span, None) for span in run.last_spans])
     failpoints.reach("park.run_spans")
     now = clock.stamp(clock.now())
+    cancel_code: str | None = None
     if run.reason == "handover":
         connection.execute(statements.EXTEND_LEASE, (now, tenant_id, run_id, begun.epoch))
     else:
         ready_at = now if _has_come(connection, tenant_id, run_id, run.paths) else run.ready_at
-        connection.execute(statements.PARK_RUN, (run.reason, ready_at, tenant_id, run_id, begun.epoch))
+        given = (run.reason, ready_at, now, tenant_id, run_id, begun.epoch)
+        (cancel_code,) = connection.execute(statements.PARK_RUN, given).fetchone()
     failpoints.reach("park.agent_executions")
+    return cancel_code
 
 
 def ask_to_cancel(connection: Connection, tenant_id: str, run_id: str, code: str) -> str:
@@ -296,10 +301,10 @@ def ask_to_cancel(connection: Connection, tenant_id: str, run_id: str, code: str
     return row[0]
 
 
-def expired(connection: Connection, limit: int) -> list[ExpiredRun]:
+def expired(connection: Connection, limit: int, after: str) -> list[ExpiredRun]:
     """Running runs whose lease is over, queued ones nobody began for as long as a lease lasts, waiting ones now due."""
     now = clock.now()
-    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)))
+    given = (clock.stamp(now), clock.stamp(now - timedelta(seconds=LEASE_S)), after)
     rows = connection.execute(statements.SELECT_EXPIRED, given).fetchmany(limit)
     return [ExpiredRun(tenant_id=tenant_id, run_id=run_id, epoch=epoch) for tenant_id, run_id, epoch in rows]
 

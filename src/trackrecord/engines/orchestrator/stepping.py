@@ -19,6 +19,7 @@ from trackrecord.workflow.steps import Step
 
 _SKIPPED: Mapping[str, Json] = {"data": None, "status": "skipped", "error": None}
 _EFFECT_STEPS = frozenset({"action", "llm"})
+_TIMED_OUT: Mapping[str, Json] = {"timed_out": True}  # a choice of the clock, which a resumed run must not make again
 
 
 async def run_step(place: Place, step: Step) -> dict[str, Json]:
@@ -88,10 +89,13 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
     segment = f"s:{step.id}" if attempt == 1 else f"s:{step.id}/try:{attempt}"
     has_timer = step.timeout_ms is not None and step.type not in _EFFECT_STEPS
     timer = asyncio.timeout((step.timeout_ms or 0) / 1000) if has_timer else None
+    relative = f"{place.above}{segment}"
     inside = place if step.on_error == "fail" else place.tolerant()
     try:
         if timer is None:
             data = await run_body(inside, step, segment, span)
+        elif place.ctx.decided(relative) == _TIMED_OUT:  # in an earlier epoch, which has recorded what it did
+            raise _timed_out(place, step)
         else:
             async with timer:
                 with timed(timer):  # it stands still while all that the step does waits
@@ -101,11 +105,19 @@ async def _work(place: Place, step: Step, attempt: int, span: StepScope) -> Json
     except TimeoutError:
         if timer is None or not timer.expired():
             raise
-        message = f"step {step.id!r} took longer than its {step.timeout_ms} ms"
-        raise StepFailed(message, path=place.path_of(step.id)) from None
+        await place.ctx.decide(relative, _that_it_did)
+        raise _timed_out(place, step) from None
     if step.output_schema is None or step.type in ("llm", "agent") or span.status == "skipped":
         return data  # those two check their answers themselves
     return _checked(place, step, data)
+
+
+async def _that_it_did() -> Json:
+    return dict(_TIMED_OUT)
+
+
+def _timed_out(place: Place, step: Step) -> StepFailed:
+    return StepFailed(f"step {step.id!r} took longer than its {step.timeout_ms} ms", path=place.path_of(step.id))
 
 
 def _checked(place: Place, step: Step, data: Json) -> Json:
