@@ -170,7 +170,7 @@ def test_no_secret_is_kept_of_an_answer(typed: Type, kept: Path, monkeypatch: py
     [
         (("approve", "last"), "asks 2 questions", "Say which: 's:ok/wait', 's:two/wait'."),
         (("approve", "last", "s:of/wait"), "asks nothing at 's:of/wait'", "Did you mean 's:ok/wait'?"),
-        (("approve", "last", "s:two"), f"'{LOCAL_USER}' may not decide 's:two/wait'", "for 'anna' to decide"),
+        (("approve", "last", "s:two"), "the local user may not decide 's:two/wait'", "for 'anna' to decide"),
         (("approve", "last", "s:two", "--as", "ana"), "'ana' may not decide", "Did you mean 'anna'?"),
         (("reject", "last", "s:ok", "--as", " "), "' ' names nobody", "1 to 200 characters"),
         (("reject", "last", "s:ok", "--comment", "x" * 3000), "a comment of 3,000 characters", "Say it in 2,000"),

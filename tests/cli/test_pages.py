@@ -116,8 +116,8 @@ def test_a_step_that_failed_by_itself_is_told() -> None:
     ]
 
 
-def test_a_branch_that_lost_a_race_is_told_once() -> None:
-    """The step says why it was stopped; its wait, which spent nothing, adds nothing to that."""
+def test_a_branch_that_lost_a_race_is_no_trouble() -> None:
+    """Neither the step that was stopped nor what it had on the way; a call that failed before that is told."""
     step = Span(
         path="s:race/b:a/s:ask",
         kind="step",
@@ -129,7 +129,8 @@ def test_a_branch_that_lost_a_race_is_told_once() -> None:
     )
     wait = Span(path="s:race/b:a/s:ask/wait", kind="wait", status="cancelled", epoch=1, start_us=0, duration_us=1)
     call = replace(wait, path="s:race/b:a/s:ask/tool", kind="tool", plugin="demo", action="wait")
-    assert [("step ask", ("stopped: another branch was first",))] == [
-        (one.name, one.causes) for one in troubles([step, wait])
-    ]
-    assert ["step ask", "demo.wait"] == [one.name for one in troubles([step, call])]
+    failed = replace(call, path="s:race/b:a/s:before/tool", status="failed", error_code="tool_failed")
+    unknown = replace(call, status="unknown")
+    assert [] == troubles([step, wait])
+    assert [] == troubles([step, call])
+    assert ["failed", "unknown"] == sorted(one.status for one in troubles([step, unknown, failed]))

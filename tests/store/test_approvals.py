@@ -550,7 +550,7 @@ async def test_a_question_that_lost_a_race_is_withdrawn(store: SqliteStore, path
     run_id = await withdrawn(store, path)
     assert ["s:later/try:2/wait"] == [asked.path for asked in store.approvals.open(runs.TENANT)]
     for place in ("s:race/b:a/s:left", "left"):
-        with pytest.raises(Conflict, match="was withdrawn: the step that asked had been stopped") as late:
+        with pytest.raises(Conflict, match="is asked no more: another branch was first") as late:
             await decide(store, run_id, path=place)
         assert late.value.cure.startswith("Nothing was changed.")
     with pytest.raises(BadInput, match="asks nothing at 's:rest'") as slip:
@@ -598,7 +598,7 @@ async def test_what_became_of_it_is_not_asked_once_its_step_is_over(
         runs.asked(run.run_id, path="s:send/tool", kind="unknown_outcome", message="Was it sent?")
     )
     assert is_open == bool(store.approvals.open(runs.TENANT))
-    with pytest.raises(Conflict, match="is running: an outcome is settled" if is_open else "was withdrawn"):
+    with pytest.raises(Conflict, match="is running: an outcome is settled" if is_open else "is asked no more"):
         await settle(store, run.run_id)
 
 

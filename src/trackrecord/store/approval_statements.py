@@ -9,12 +9,13 @@ from typing import Final
 
 from trackrecord.store.states import LIVE, one_of
 
-# Whether what asks has ended without an answer, in a run that goes on. An approval is a wait, which leaves a span then.
-# An interrupted effect has one already while it asks about it: there, the try of the step it is in tells.
-_HAS_ENDED: Final = """
-CASE WHEN decision IS NOT NULL THEN 0
-WHEN question.kind = 'approval' THEN EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id
-    AND span.run_id = question.run_id AND span.path = question.path)
+# Of a question nobody asks any more: what asked was stopped, by a branch that was first, one that failed or a time
+# that was over. A wait has left a span then; one that is parked leaves none. An interrupted effect has one already
+# while it asks what became of it: there, the span of the try of a step that holds it tells.
+WITHDRAWN: Final = """
+CASE WHEN question.kind = 'approval' THEN EXISTS (SELECT 1 FROM run_spans span
+    WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id AND span.path = question.path
+    AND span.kind = 'wait' AND span.status IN ('cancelled', 'timed_out'))
 ELSE EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id
     AND span.kind = 'step' AND CASE span.attempt
         WHEN 1 THEN substr(question.path, 1, length(span.path) + 1) = span.path || '/'
@@ -22,20 +23,21 @@ ELSE EXISTS (SELECT 1 FROM run_spans span WHERE span.tenant_id = question.tenant
         ELSE substr(question.path, 1, length(span.path || '/try:' || span.attempt || '/'))
             = span.path || '/try:' || span.attempt || '/' END) END
 """
-_COLUMNS: Final = f"""
+_COLUMNS: Final = """
 SELECT run.id, run.agent_name, run.status, question.path, question.kind, message, approvers, needs, requested_at,
-    expires_at, on_timeout, votes, decision, decided_by, comment, decided_at, {_HAS_ENDED}
-"""
-_SELECT: Final = f"""{_COLUMNS}
-FROM approvals question JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id
-"""
+    expires_at, on_timeout, votes, decision, decided_by, comment, decided_at, decision IS NULL AND """
+_FROM: Final = (
+    " FROM approvals question "
+    "JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id"
+)
+_SELECT: Final = f"{_COLUMNS}{WITHDRAWN}{_FROM}"
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
 SELECT_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? ORDER BY requested_at, question.path"
 )
 SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
-    f"AND {one_of('run.status', LIVE)} AND NOT {_HAS_ENDED} ORDER BY requested_at, question.path"
+    f"AND {one_of('run.status', LIVE)} AND NOT {WITHDRAWN} ORDER BY requested_at, question.path"
 )
 # Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
 # on; `$` is the character after `#`.
@@ -75,4 +77,4 @@ WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'sta
 _UNDECIDED: Final = (
     "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL"
 )
-SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {_HAS_ENDED} ORDER BY requested_at, path"
+SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {WITHDRAWN} ORDER BY requested_at, path"

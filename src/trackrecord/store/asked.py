@@ -43,7 +43,8 @@ class StoredQuestion:
         votes: in the order in which they came.
         decision: None while it is open.
         decided_by: None while it is open, and when time decided.
-        is_withdrawn: whether what asked has ended without an answer: nobody is asked any more.
+        is_withdrawn: whether the run was stopped where it asked, by a branch that was first or failed, or a time that
+            was over: nobody can answer it any more.
     """
 
     run_id: str
@@ -62,12 +63,12 @@ class StoredQuestion:
     decided_by: str | None
     comment: str | None
     decided_at: str | None
-    is_withdrawn: bool = False
+    is_withdrawn: bool
 
     @property
     def is_open(self) -> bool:
-        """Whether an answer is waited for."""
-        return self.decision is None and not self.is_withdrawn
+        """Whether the run still waits for an answer; that there is time for one left is another matter."""
+        return self.decision is None and not self.is_withdrawn and self.run_status not in ENDED
 
     @property
     def place(self) -> str:
@@ -90,7 +91,7 @@ def question(row: tuple[Any, ...]) -> StoredQuestion:
     """A question from a row of `approval_statements`."""
     (
         run_id, agent_name, run_status, path, kind, message, approvers, needs, requested_at, expires_at, on_timeout,
-        votes, decision, decided_by, comment, decided_at, has_ended,
+        votes, decision, decided_by, comment, decided_at, withdrawn,
     ) = row  # fmt: skip
     return StoredQuestion(
         run_id=run_id,
@@ -109,7 +110,7 @@ def question(row: tuple[Any, ...]) -> StoredQuestion:
         decided_by=decided_by,
         comment=comment,
         decided_at=decided_at,
-        is_withdrawn=decision is None and (bool(has_ended) or run_status in ENDED),
+        is_withdrawn=bool(withdrawn),
     )
 
 

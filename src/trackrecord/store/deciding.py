@@ -297,8 +297,8 @@ def _check_open(asked: StoredQuestion, status: str, now: str) -> None:
         raise Conflict(decided, cure="Nothing was changed: the first decision counts.")
     if asked.is_withdrawn:
         raise Conflict(
-            f"{at} was withdrawn: the step that asked had been stopped before anybody answered",
-            cure="Nothing was changed. `trackrecord show` tells what became of the run.",
+            f"{at} is asked no more: another branch was first, one beside it failed, or time was over",
+            cure="Nothing was changed. `trackrecord approvals` lists what is open.",
         )
     if asked.expires_at is not None and asked.expires_at <= now:
         raise Conflict(

@@ -49,14 +49,13 @@ def span_badge(status: str) -> Markup:
     return _badge("✓" if sign == " " else sign, word, mood(status))
 
 
-def question_badge(question: StoredQuestion) -> Markup:
+def question_badge(one: StoredQuestion) -> Markup:
     """How a question to a person stands."""
-    decision = question.decision
-    if question.is_withdrawn:
-        return _badge("-", "withdrawn", "calm")
-    if decision is None:
-        return _badge("?" if question.kind == "unknown_outcome" else "‖", "open", "calm")
-    return _badge("✗", decision, "bad") if decision == "rejected" else _badge("✓", decision, "good")
+    if one.decision is None and not one.is_open:
+        return _badge("-", "withdrawn" if one.is_withdrawn else "not answered", "calm")
+    if one.decision is None:
+        return _badge("?" if one.kind == "unknown_outcome" else "‖", "open", "calm")
+    return _badge("✗", one.decision, "bad") if one.decision == "rejected" else _badge("✓", one.decision, "good")
 
 
 def verdict_badge(verdict: str) -> Markup:

@@ -11,7 +11,6 @@ from trackrecord.cli.look import Look, paragraph, spread, wrapped
 from trackrecord.cli.pages.runs import id_length
 from trackrecord.cli.units import ago, duration, exact
 from trackrecord.clock import moment
-from trackrecord.store.states import ENDED
 from trackrecord.tenancy import LOCAL_USER
 
 if TYPE_CHECKING:
@@ -56,10 +55,10 @@ def open_facts(one: StoredQuestion, columns: int, now: datetime) -> list[str]:
 
 
 def fate(one: StoredQuestion) -> str:
-    """How a question was decided: by whom, after how long, and with which words; or why nobody is asked any more."""
+    """How a question was decided: by whom, after how long, and with which words; or why it never was."""
     if one.decision is None:
-        stopped = "the run ended" if one.run_status in ENDED else "the step that asked was stopped"
-        return f"withdrawn: {stopped} before anybody answered"
+        went_on = one.is_withdrawn and one.run_status in ("running", "waiting", "completed")
+        return "withdrawn: the run went on without it" if went_on else "the run ended before anybody answered"
     took = _between(one.requested_at, str(one.decided_at))
     said = f": {line(one.comment, 500)}" if one.comment and one.decided_by is not None else ""
     if one.decided_by is None:
@@ -123,7 +122,7 @@ def joined_up(first: str, then: str | None) -> str:
 
 
 def _sign(one: StoredQuestion, look: Look) -> str:
-    if one.is_withdrawn:
+    if not one.is_open and one.decision is None:
         return look.dim("-")
     if one.decision is None:
         return look.paint("?" if one.kind == "unknown_outcome" else "‖", "cyan")

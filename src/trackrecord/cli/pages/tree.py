@@ -18,7 +18,7 @@ from trackrecord.cli.signs import SpanState, span_state
 from trackrecord.clock import moment
 from trackrecord.record.spans import Span, path_key
 
-Status = SpanState | Literal["parked"]
+Status = Literal[SpanState, "parked"]
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NAMES: Final = {"recall": "recall memory", "wait": "wait", "decision": "decide", "child": "child run"}
 _SINGLE: Final = frozenset({"action", "llm", "delay", "approval", "sub_workflow"})  # types that do one thing
