@@ -26,7 +26,7 @@ _HOMES = {
     "AgentExecutionData": "trackrecord.record.execution_data",
     "FunctionPlugin": "trackrecord.plugins.functions",
     "Record": "trackrecord.record.record",
-    "Run": "trackrecord.runner",
+    "Run": "trackrecord.handles",
     "SyncTrackrecord": "trackrecord.sync",
     "Trackrecord": "trackrecord.wiring",
     "TrackrecordError": "trackrecord.errors",
