@@ -85,6 +85,19 @@ class SyncTrackrecord:
         started = self._wait(self._inner.fork(run_id, from_step, **options))
         return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
 
+    def resume(self, run_id: str, **options: Any) -> Run:
+        """Go on with a run that nobody carries, to its end; errors as of `Trackrecord.resume`, else as of `run`."""
+        started = self._wait(self._inner.resume(run_id, **options))
+        return self._wait(_end(started), interrupt=lambda: started.cancel("signal"))
+
+    def left_behind(self) -> list[str]:
+        """Ids of the runs that nobody carries; as `Trackrecord.left_behind`."""
+        return self._wait(self._inner.left_behind())
+
+    def cancel(self, run_id: str) -> str:
+        """End a run that has not ended, whoever carries it; as `Trackrecord.cancel`."""
+        return self._wait(self._inner.cancel(run_id))
+
     def parity(self, agent: Agent, inputs: Mapping[str, object] | None = None, **options: Any) -> Comparison:
         """Run an agent through two engines and compare what they left; as `Trackrecord.parity`, while this is open."""
         return self._wait(self._inner.parity(agent, inputs, **options))

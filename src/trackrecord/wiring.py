@@ -275,9 +275,8 @@ class Trackrecord:
             here.cancel()
             return "running"
         before = await self._opened_store().ask_to_cancel(LOCAL_TENANT, run_id, "user")
-        if before != "running":
-            with suppress(Conflict):  # another process was faster, and ends it
-                await (await self.resume(run_id)).task
+        with suppress(Conflict):  # somebody carries it, and ends it
+            await (await self.resume(run_id)).task
         return before
 
     async def parity(

@@ -59,7 +59,8 @@ async def _check_given_up(path: Path, status_in_flight: str) -> None:
     with SqliteReader(path) as reader:
         assert "running" == reader.execution("last")["status"]
     async with kit.opened(path, say("unused"), plugins=[]) as tr:
-        await tr.cancel(kit.execution(path)["id"])
+        assert "running" == await tr.cancel(kit.execution(path)["id"])
+        assert "cancelled" == kit.execution(path)["status"]  # nobody carried it any more
     async with kit.opened(path, say("unused")) as tr:  # a second one finds nothing to do
         await kit.quiet(tr)
     found = kit.tables(path, "last")

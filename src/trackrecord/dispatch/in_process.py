@@ -75,7 +75,7 @@ class Sweep:
             is_last = len(found) < MOST_AT_ONCE
             for lost in found:
                 after = lost.run_id
-                if self._is_over:
+                if self._is_over or len(self._runner.live) >= MOST_AT_ONCE:  # the others when these are over
                     return taken
                 if lost.run_id not in self._runner.live and self._is_tried(lost.run_id):
                     try:

@@ -22,7 +22,9 @@ def command(run: RunId, db: Db = None) -> int:
     with reader_of(db) as reader:
         run_id = str(reader.execution(run)["id"])
     before = within(db, lambda tr: tr.cancel(run_id))
-    if before == "running":
+    with reader_of(db) as reader:
+        status = reader.execution(run_id)["status"]
+    if status != "cancelled":
         terminal.say(f"{run_id} is told to stop; whoever carries it records it")
     else:
         terminal.say(f"{run_id} is cancelled; it was {before}")
