@@ -71,6 +71,8 @@ class CountingServer:
         with self._lock:
             if effect == "look":
                 return 200, {"count": self.done["unsafe", key], "answer": self.answers.get(key)}
+            if _is_gone(pid):  # what it had sent came only now: nothing happens, and nobody hears of it
+                return 503, {"error": "busy"}
             self.sent[effect, key] += 1
             count = self.sent[effect, key]
             refuses = asked.get("refuse")
@@ -85,6 +87,15 @@ class CountingServer:
                 self.killed.append(self.fatal)
                 os.kill(pid, self.signal)
             return (503, {"error": "busy"}) if is_refused else (200, self.answers[key])
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether whoever asked has died and been waited for."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 @contextmanager

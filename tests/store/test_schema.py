@@ -25,7 +25,7 @@ SQL = {name: text for name, text in vars(statements).items() if name.split("_")[
     "INSERT", "SAVE", "BEGIN", "SELECT", "EXTEND", "FINISH", "ADD", "DELETE"
 }}  # fmt: skip
 for given, found in [*vars(memory_statements).items(), *vars(approval_statements).items()]:
-    if given.isupper() and given not in ("TABLES", "_COLUMNS", "LIVE", "_SELECT"):
+    if given.isupper() and given not in ("TABLES", "LIVE", "_COLUMNS", "_FROM", "_SELECT", "_WITHDRAWN"):
         many = found if isinstance(found, dict) else {"": found}
         SQL |= {f"{given} {table}".strip(): text for table, text in many.items()}
 SQL["ERASE_FEEDBACK"] += ")"  # whose, is added to it

@@ -12,7 +12,7 @@ from trackrecord.store.states import LIVE, one_of
 # Of a question nobody asks any more: what asked was stopped, by a branch that was first, one that failed or a time
 # that was over. A wait has left a span then; one that is parked leaves none. An interrupted effect has one already
 # while it asks what became of it: there, the span of the try of a step that holds it tells.
-WITHDRAWN: Final = """
+_WITHDRAWN: Final = """
 CASE WHEN question.kind = 'approval' THEN EXISTS (SELECT 1 FROM run_spans span
     WHERE span.tenant_id = question.tenant_id AND span.run_id = question.run_id AND span.path = question.path
     AND span.kind = 'wait' AND span.status IN ('cancelled', 'timed_out'))
@@ -30,14 +30,14 @@ _FROM: Final = (
     " FROM approvals question "
     "JOIN agent_executions run ON run.tenant_id = question.tenant_id AND run.id = question.run_id"
 )
-_SELECT: Final = f"{_COLUMNS}{WITHDRAWN}{_FROM}"
+_SELECT: Final = f"{_COLUMNS}{_WITHDRAWN}{_FROM}"
 SELECT_QUESTION: Final = f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? AND question.path = ?"
 SELECT_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND question.run_id = ? ORDER BY requested_at, question.path"
 )
 SELECT_OPEN_QUESTIONS: Final = (
     f"{_SELECT} WHERE question.tenant_id = ? AND decision IS NULL AND (? IS NULL OR question.run_id = ?) "
-    f"AND {one_of('run.status', LIVE)} AND NOT {WITHDRAWN} ORDER BY requested_at, question.path"
+    f"AND {one_of('run.status', LIVE)} AND NOT {_WITHDRAWN} ORDER BY requested_at, question.path"
 )
 # Of an effect that is interrupted again after it was settled as `retry`, the later questions stand at `PATH#2` and so
 # on; `$` is the character after `#`.
@@ -77,4 +77,4 @@ WHERE tenant_id = ? AND run_id = ? AND path = ? AND attempt = ? AND state = 'sta
 _UNDECIDED: Final = (
     "SELECT path, kind, message FROM approvals question WHERE tenant_id = ? AND run_id = ? AND decision IS NULL"
 )
-SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {WITHDRAWN} ORDER BY requested_at, path"
+SELECT_PENDING: Final = f"{_UNDECIDED} AND NOT {_WITHDRAWN} ORDER BY requested_at, path"
