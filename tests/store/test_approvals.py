@@ -363,13 +363,13 @@ async def test_an_effect_may_be_asked_about_again(store: SqliteStore, path: Path
     for attempt in range(2, 13):
         await settle(store, run_id, "retry")
         begun = await store.begin(runs.TENANT, run_id)
-        assert has_come(store._approvals._reader, runs.TENANT, run_id, ("s:other/wait", "s:send/tool"))
+        assert has_come(store._door._reader, runs.TENANT, run_id, ("s:other/wait", "s:send/tool"))
         journal = store.journal(begun, "sync")
         journal.append(None, runs.checkpoint(runs.tool_span(1), attempt=attempt + 1, **MARKER))
         await journal.commit()
         assert (await store.approvals.ask(asked)).decision is None
         assert await store.approvals.ask(asked) == await store.approvals.look(runs.TENANT, run_id, "s:send/tool")
-        assert not has_come(store._approvals._reader, runs.TENANT, run_id, ("s:send/tool",))
+        assert not has_come(store._door._reader, runs.TENANT, run_id, ("s:send/tool",))
         (one,) = store.approvals.open(runs.TENANT)
         assert (f"s:send/tool#{attempt}", "s:send/tool") == (one.path, one.place)
         store._leases.let_go(begun)

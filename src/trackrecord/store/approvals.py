@@ -5,17 +5,13 @@ What is written stands in `deciding`. Must never answer by itself: time decides 
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any
-
 from trackrecord.canonical import Json
 from trackrecord.context.questions import Asked, Standing
 from trackrecord.errors import BadInput
 from trackrecord.store import approval_statements, deciding
 from trackrecord.store.asked import StoredQuestion, question
 from trackrecord.store.deciding import Answer, Decision, Outcome, Settlement
-from trackrecord.store.driver import Connection, driver
-from trackrecord.store.sqlite import store_error
+from trackrecord.store.door import Door
 from trackrecord.store.writer import Writer
 from trackrecord.tenancy import LOCAL_USER
 
@@ -23,9 +19,8 @@ from trackrecord.tenancy import LOCAL_USER
 class SqliteApprovals:
     """Implements `Approvals`, and what people do with questions."""
 
-    def __init__(self, reader: Connection, writer: Writer, door: Lock) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `writer`."""
-        self._reader = reader
+    def __init__(self, writer: Writer, door: Door) -> None:
+        """Read through `door`; write through `writer`."""
         self._writer = writer
         self._door = door
 
@@ -43,11 +38,7 @@ class SqliteApprovals:
         Raises:
             BadInput: the run has not asked it. StoreError: it could not be read.
         """
-        try:
-            with self._door:
-                return deciding.standing(self._reader, tenant_id, run_id, path)
-        except driver.Error as error:
-            raise store_error(error) from error
+        return self._door.look(lambda reader: deciding.standing(reader, tenant_id, run_id, path))
 
     async def expire(self, tenant_id: str, run_id: str, path: str) -> Standing:
         """Decide by `on_timeout`, unless somebody was faster or there is time left; how it stands.
@@ -122,12 +113,5 @@ class SqliteApprovals:
 
     def open(self, tenant_id: str, run_id: str | None = None) -> list[StoredQuestion]:
         """What waits for a person, the oldest first; of one run, or of all that have not ended."""
-        rows = self._read(approval_statements.SELECT_OPEN_QUESTIONS, (tenant_id, run_id, run_id))
+        rows = self._door.rows(approval_statements.SELECT_OPEN_QUESTIONS, (tenant_id, run_id, run_id))
         return [question(row) for row in rows]
-
-    def _read(self, statement: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        try:
-            with self._door:
-                return self._reader.execute(statement, bound).fetchall()
-        except driver.Error as error:
-            raise store_error(error) from error

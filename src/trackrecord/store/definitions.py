@@ -5,11 +5,9 @@ Must never see beyond one tenant: an agent of another one looks exactly like one
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any, Final
+from typing import Final
 
-from trackrecord.store.driver import Connection, Error
-from trackrecord.store.sqlite import store_error
+from trackrecord.store.door import Door
 
 _PRESENT: Final = """
 SELECT definition FROM agents JOIN agent_versions version ON version.tenant_id = agents.tenant_id
@@ -28,9 +26,8 @@ _NAMES: Final = "SELECT DISTINCT name FROM agents WHERE tenant_id = ? ORDER BY n
 class SqliteDefinitions:
     """Definitions of agents in one database."""
 
-    def __init__(self, reader: Connection, door: Lock) -> None:
-        """Read on `reader`, one thread at a time through `door`."""
-        self._reader = reader
+    def __init__(self, door: Door) -> None:
+        """Read through `door`."""
         self._door = door
 
     def find(self, tenant_id: str, name: str, version: str | None) -> list[str]:
@@ -40,8 +37,8 @@ class SqliteDefinitions:
             StoreError: they cannot be read.
         """
         if version is None:
-            return [text for (text,) in self._read(_PRESENT, (tenant_id, name))]
-        return [text for (text,) in self._read(_VERSION, (tenant_id, name, version))]
+            return [text for (text,) in self._door.rows(_PRESENT, (tenant_id, name))]
+        return [text for (text,) in self._door.rows(_VERSION, (tenant_id, name, version))]
 
     def names(self, tenant_id: str) -> list[str]:
         """The names of the tenant's agents.
@@ -49,11 +46,4 @@ class SqliteDefinitions:
         Raises:
             StoreError: they cannot be read.
         """
-        return [name for (name,) in self._read(_NAMES, (tenant_id,))]
-
-    def _read(self, statement: str, given: tuple[str, ...]) -> list[tuple[Any, ...]]:
-        with self._door:
-            try:
-                return self._reader.execute(statement, given).fetchall()
-            except Error as error:
-                raise store_error(error) from error
+        return [name for (name,) in self._door.rows(_NAMES, (tenant_id,))]

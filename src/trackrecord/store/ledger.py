@@ -6,17 +6,16 @@ What runs hold and are charged is posted by their own transactions (`postings`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Final
 
 from trackrecord.canonical import clean_text
 from trackrecord.errors import BadInput
 from trackrecord.record.execution_data import check_id
 from trackrecord.store import postings, statements
-from trackrecord.store.driver import Connection, driver
+from trackrecord.store.door import Door
+from trackrecord.store.driver import Connection
 from trackrecord.store.notebook import Notebook
 from trackrecord.store.postings import Owner
-from trackrecord.store.sqlite import store_error
 from trackrecord.store.writer import Writer
 
 MOST_AT_ONCE: Final = 10**12
@@ -44,9 +43,8 @@ class CreditAccount:
 class SqliteLedger:
     """The credit accounts of one SQLite store."""
 
-    def __init__(self, reader: Connection, writer: Writer, door: Lock, notebook: Notebook) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `writer`."""
-        self._reader = reader
+    def __init__(self, writer: Writer, door: Door, notebook: Notebook) -> None:
+        """Read through `door`; write through `writer`."""
         self._writer = writer
         self._door = door
         self._notebook = notebook
@@ -56,14 +54,14 @@ class SqliteLedger:
         """Whether the user has an account."""
         key = (tenant_id, user_id)
         if key not in self._opened:
-            if not self._read(statements.SELECT_ACCOUNT, key):
+            if not self._door.rows(statements.SELECT_ACCOUNT, key):
                 return False
             self._opened.add(key)
         return True
 
     def accounts(self, tenant_id: str, user_id: str | None = None) -> list[CreditAccount]:
         """Every account, or one user's."""
-        return [account(row) for row in self._read(statements.SELECT_CREDIT_SUMS, (tenant_id, user_id))]
+        return [account(row) for row in self._door.rows(statements.SELECT_CREDIT_SUMS, (tenant_id, user_id))]
 
     async def grant(self, tenant_id: str, user_id: str, amount: int, note: str | None, actor_id: str) -> CreditAccount:
         """Add credits; the first grant opens the account, and from then on its user's runs hold credits.
@@ -101,13 +99,6 @@ class SqliteLedger:
             return _present(connection, owner)
 
         return await self._writer.written(write, "correct")
-
-    def _read(self, statement: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        try:
-            with self._door:
-                return self._reader.execute(statement, bound).fetchall()
-        except driver.Error as error:
-            raise store_error(error) from error
 
 
 def account(row: tuple[Any, ...]) -> CreditAccount:

@@ -7,15 +7,14 @@ for the writer. Must never choose: recall does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from trackrecord import clock
 from trackrecord.memory.entries import Memory, MemoryEntry
 from trackrecord.store import retention, statements
-from trackrecord.store.driver import driver
-from trackrecord.store.sqlite import Connection, store_error
+from trackrecord.store.door import Door
+from trackrecord.store.driver import Connection
 from trackrecord.store.writer import Writer
 from trackrecord.tenancy import LOCAL_USER
 
@@ -25,9 +24,8 @@ T = TypeVar("T")
 class SqliteMemories:
     """Implements `MemoryStore`."""
 
-    def __init__(self, reader: Connection, writer: Writer, door: Lock) -> None:
-        """Read on `reader`, one thread at a time through `door`, or where the writer does; write through it."""
-        self._reader = reader
+    def __init__(self, writer: Writer, door: Door) -> None:
+        """Read through `door`, or where the writer does; write through it."""
         self._writer = writer
         self._door = door
 
@@ -47,11 +45,7 @@ class SqliteMemories:
 
         rows = self._writer.read_here(read)
         if rows is None:
-            try:
-                with self._door:
-                    rows = read(self._reader)
-            except driver.Error as error:
-                raise store_error(error) from error
+            rows = self._door.look(read)
         rows.sort(key=lambda row: row[3], reverse=True)
         return [_entry(row) for row in rows]
 
@@ -86,25 +80,13 @@ class SqliteMemories:
             StoreError: they could not be deleted.
         """
         now, gone = retention.present(), 0
-        while self._is_due(now):
+        while self._door.look(lambda reader: retention.is_due(reader, now)):
             gone += await self.write(lambda connection: retention.prune(connection, now, actor_id))
         return gone
 
     async def write(self, write: Callable[[Connection], T]) -> T:
         """Have something written as one unit, and wait for its commit."""
         return await self._writer.written(write)
-
-    def _is_due(self, now: str) -> bool:
-        try:
-            with self._door:
-                return retention.is_due(self._reader, now)
-        except driver.Error as error:
-            raise store_error(error) from error
-
-    def close(self) -> None:
-        """Let go of the reading connection."""
-        with self._door:
-            self._reader.close()
 
 
 def _entry(row: tuple[Any, ...]) -> MemoryEntry:

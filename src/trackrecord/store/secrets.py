@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from threading import Lock
 from typing import Any, Final
 
 from trackrecord import clock
@@ -15,9 +14,9 @@ from trackrecord.canonical import Json
 from trackrecord.errors import BadInput, BadSettings
 from trackrecord.record.redact import MIN_SECRET_LENGTH
 from trackrecord.store import statements
-from trackrecord.store.driver import Connection, driver
+from trackrecord.store.door import Door
+from trackrecord.store.driver import Connection
 from trackrecord.store.sealing import Key, Place, Sealed, check_key, rewrap, seal, unseal
-from trackrecord.store.sqlite import store_error
 from trackrecord.store.writer import Writer
 
 MOST_BYTES: Final = 64 * 1024
@@ -31,9 +30,8 @@ _NO_KEY: Final = (
 class SqliteSecrets:
     """Implements `Credentials`, and what the command line does with secrets."""
 
-    def __init__(self, reader: Connection, writer: Writer, door: Lock, key: Key | None) -> None:
-        """Read on `reader`, one thread at a time through `door`; write through `writer`; seal and open with `key`."""
-        self._reader = reader
+    def __init__(self, writer: Writer, door: Door, key: Key | None) -> None:
+        """Read through `door`; write through `writer`; seal and open with `key`."""
         self._writer = writer
         self._door = door
         self._key = key
@@ -47,7 +45,7 @@ class SqliteSecrets:
         """
         opened: dict[str, str] = {}
         for name in names:
-            rows = self._read(statements.SELECT_SECRET, (tenant_id, name))
+            rows = self._door.rows(statements.SELECT_SECRET, (tenant_id, name))
             for version, *parts in rows:
                 place = Place(tenant_id=tenant_id, name=name, version=version)
                 opened[name] = unseal(_sealed(tuple(parts)), place, self.key())
@@ -59,7 +57,7 @@ class SqliteSecrets:
         Raises:
             BadSettings: the key is another one than sealed a secret, or there is none and a wanted one is stored.
         """
-        rows = self._read(statements.SELECT_SECRETS, (tenant_id,))
+        rows = self._door.rows(statements.SELECT_SECRETS, (tenant_id,))
         if self._key is None:
             if any(row[0] in set(wanted) for row in rows):
                 self.key()
@@ -118,7 +116,7 @@ class SqliteSecrets:
             StoreError: it could not be stored.
         """
         old = self.key()
-        rows = self._read(statements.SELECT_SECRETS, (tenant_id,))
+        rows = self._door.rows(statements.SELECT_SECRETS, (tenant_id,))
 
         def wrapped(row: tuple[Any, ...]) -> tuple[str, str, str, str, int]:
             name, version, *_ = row
@@ -134,13 +132,6 @@ class SqliteSecrets:
         count = await self._writer.written(write)
         self._key = new
         return count
-
-    def _read(self, statement: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        try:
-            with self._door:
-                return self._reader.execute(statement, bound).fetchall()
-        except driver.Error as error:
-            raise store_error(error) from error
 
 
 def listed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Json]]:

@@ -21,6 +21,7 @@ from trackrecord.record.rows import Rows
 from trackrecord.store import adjusting, external, postings, retention, statements, transactions
 from trackrecord.store.approvals import SqliteApprovals
 from trackrecord.store.definitions import SqliteDefinitions
+from trackrecord.store.door import Door
 from trackrecord.store.driver import Connection, Error
 from trackrecord.store.journal import Opening, SqliteJournal, Waiting, entry
 from trackrecord.store.leases import Leases
@@ -74,13 +75,12 @@ class SqliteStore:
         self._writer = Writer(
             connection, path, due=self._leases.due, notebook=self._notebook, committed=self._wal.committed, turn=turn
         )
-        self._reader = reader
-        self._door = door = Lock()  # one thread at a time reads: several event loops may share the store
-        self._memory = SqliteMemories(reader, self._writer, door)
-        self._secrets = SqliteSecrets(reader, self._writer, door, key)
-        self._ledger = SqliteLedger(reader, self._writer, door, self._notebook)
-        self._approvals = SqliteApprovals(reader, self._writer, door)
-        self._definitions = SqliteDefinitions(reader, door)
+        self._door = door = Door(reader, path)
+        self._memory = SqliteMemories(self._writer, door)
+        self._secrets = SqliteSecrets(self._writer, door, key)
+        self._ledger = SqliteLedger(self._writer, door, self._notebook)
+        self._approvals = SqliteApprovals(self._writer, door)
+        self._definitions = SqliteDefinitions(door)
         self.path = path
         self._is_quick = is_quick
 
@@ -233,11 +233,7 @@ class SqliteStore:
             StoreError: it cannot be read.
         """
         held = set(begun)
-        with self._door:
-            try:
-                rows = self._reader.execute(statements.SELECT_CANCELLED).fetchall()
-            except Error as error:
-                raise store_error(error, self.path) from error
+        rows = self._door.rows(statements.SELECT_CANCELLED)
         return {run_id: code for tenant_id, run_id, epoch, code in rows if (tenant_id, run_id, epoch) in held}
 
     def children(self, tenant_id: str, run_id: str, path: str | None = None) -> list[ChildRun]:
@@ -246,7 +242,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read.
         """
-        return self._looked(lambda reader: transactions.children(reader, tenant_id, run_id, path))
+        return self._door.look(lambda reader: transactions.children(reader, tenant_id, run_id, path))
 
     def lineage(self, tenant_id: str, run_id: str, most: int) -> list[Kin]:
         """A run and those it is a child of, the outermost first, `most` at most. A cheap look.
@@ -254,14 +250,7 @@ class SqliteStore:
         Raises:
             StoreError: it cannot be read.
         """
-        return self._looked(lambda reader: transactions.lineage(reader, tenant_id, run_id, most))
-
-    def _looked(self, look: Callable[[Connection], T]) -> T:
-        with self._door:
-            try:
-                return look(self._reader)
-            except Error as error:
-                raise store_error(error, self.path) from error
+        return self._door.look(lambda reader: transactions.lineage(reader, tenant_id, run_id, most))
 
     def refuse(self, tenant_id: str, user_id: str, subject: tuple[str, str], details: str) -> Awaitable[None]:
         """Note that something was refused: an audit row about a kind and id, with canonical JSON text.
@@ -335,11 +324,7 @@ class SqliteStore:
     def _old_checkpoints(self, before: datetime) -> Iterator[list[retention.Old]]:
         """Runs whose checkpoints have had their time, a few rows' worth at a time, until none is left."""
         while True:
-            with self._door:
-                try:
-                    old = retention.old_checkpoints(self._reader, before)
-                except Error as error:
-                    raise store_error(error, self.path) from error
+            old = self._door.look(lambda reader: retention.old_checkpoints(reader, before))
             if not old:
                 return
             yield old
@@ -421,7 +406,7 @@ class SqliteStore:
             if journal.is_due and not self._writer.is_closed:
                 journal.flush()
         await asyncio.get_running_loop().run_in_executor(None, self._end)
-        self._memory.close()
+        self._door.close()
 
     def _end(self) -> None:
         try:

@@ -292,10 +292,6 @@ UPDATE agent_executions SET status = 'waiting', wait_reason = ?1, lease_until = 
     ready_at = CASE WHEN cancel_code IS NULL THEN ?2 ELSE ?3 END
 WHERE tenant_id = ?4 AND id = ?5 AND epoch = ?6 AND status = 'running' RETURNING cancel_code
 """
-SELECT_DECIDED: Final = (
-    "SELECT 1 FROM approvals WHERE tenant_id = ? AND run_id = ? AND path = ? AND decision IS NOT NULL "
-    "AND kind = 'approval'"
-)
 SELECT_CHILD_ENDED: Final = (
     "SELECT 1 FROM agent_executions WHERE tenant_id = ? AND parent_run_id = ? AND parent_path = ? "
     "AND completed_at IS NOT NULL"

@@ -20,7 +20,7 @@ from trackrecord.record import intensity
 from trackrecord.record.intensity import DeclaredDesign
 from trackrecord.record.record import Origin
 from trackrecord.record.rows import Rows
-from trackrecord.store import codec, kept, postings, statements
+from trackrecord.store import asked, codec, kept, postings, statements
 from trackrecord.store.driver import Connection
 from trackrecord.store.journal import Entry, Waiting, check_held, entry, sorted_out, write_entries
 from trackrecord.store.kept import began
@@ -254,9 +254,9 @@ def begin(connection: Connection, tenant_id: str, run_id: str, fixed_now: str | 
 
 def _has_come(connection: Connection, tenant_id: str, run_id: str, paths: Sequence[str]) -> bool:
     """Whether something that a run waits for has come before the run was parked."""
-    looks = (statements.SELECT_DECIDED, statements.SELECT_CHILD_ENDED)
-    asked = (connection.execute(look, (tenant_id, run_id, path)).fetchone() for path in paths for look in looks)
-    return any(found is not None for found in asked)
+    key = (tenant_id, run_id)
+    ended = (connection.execute(statements.SELECT_CHILD_ENDED, (*key, path)).fetchone() for path in paths)
+    return asked.has_come(connection, *key, paths) or any(found is not None for found in ended)
 
 
 def _checkpoints(connection: Connection, key: tuple[str, str]) -> tuple[Checkpoint, ...]:

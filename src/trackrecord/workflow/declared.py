@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
 
+from trackrecord.workflow.arms import arms
 from trackrecord.workflow.effects import places
-from trackrecord.workflow.steps import (
-    ActionBody,
-    AgentBody,
-    ApprovalBody,
-    CompareBody,
-    ConditionalBody,
-    Declared,
-    DelayBody,
-    LlmBody,
-    LoopBody,
-    MapBody,
-    ParallelBody,
-    Step,
-    StepList,
-    SubWorkflowBody,
-    SwitchBody,
-    TransformBody,
-    ValidateBody,
-)
+from trackrecord.workflow.steps import AgentBody, Declared, LlmBody, Step, StepList
 
 
 def declared(steps: StepList) -> Declared:
@@ -55,27 +37,5 @@ def walk(steps: StepList) -> Iterator[Step]:
         yield step
         if step.fallback is not None:
             waiting.append(step.fallback)
-        for inner in reversed(inside(step)):
+        for _, inner in reversed(arms(step)):
             waiting.extend(reversed(inner.steps))
-
-
-def inside(step: Step) -> tuple[StepList, ...]:
-    """The step lists in a step's body; empty for a step that is no container."""
-    body = step.body
-    match body:
-        case ConditionalBody():
-            return (body.then, body.otherwise)
-        case SwitchBody():
-            cases = tuple(steps for _, steps in body.cases)
-            return cases if body.default is None else (*cases, body.default)
-        case LoopBody() | MapBody():
-            return (body.steps,)
-        case SubWorkflowBody():
-            return () if body.steps is None else (body.steps,)
-        case ParallelBody():
-            return tuple(branch for _, branch in body.branches)
-        case ActionBody() | LlmBody() | AgentBody() | TransformBody():
-            return ()
-        case ValidateBody() | CompareBody() | DelayBody() | ApprovalBody():
-            return ()
-    assert_never(body)

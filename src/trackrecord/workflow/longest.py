@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from trackrecord.workflow.steps import (
-    MAX_ITEMS,
-    ConditionalBody,
-    LoopBody,
-    MapBody,
-    ParallelBody,
-    Step,
-    StepList,
-    SubWorkflowBody,
-    SwitchBody,
-)
+from trackrecord.workflow.arms import EACH, arms
+from trackrecord.workflow.steps import MAX_ITEMS, LoopBody, Step, StepList
 
 MAX_PATH_BYTES: Final = 1_024  # as record.spans has it; that room is above this one
 _ENDINGS: Final = {
@@ -49,19 +40,7 @@ def _step(step: Step) -> tuple[int, str]:
 
 
 def _inner(step: Step) -> list[tuple[str, StepList]]:
-    match step.body:
-        case ConditionalBody(then=then, otherwise=otherwise):
-            return [("/b:then", then), ("/b:else", otherwise)]
-        case SwitchBody(cases=cases, default=default):
-            arms = [(f"/case:{place}", steps) for place, (_, steps) in enumerate(cases, 1)]
-            return arms if default is None else [*arms, ("/case:default", default)]
-        case SubWorkflowBody(steps=StepList() as steps):
-            return [("", steps)]
-        case LoopBody(steps=steps, max_iterations=most):
-            return [(f"/i:{most}", steps)]
-        case MapBody(steps=steps):
-            return [(f"/i:{MAX_ITEMS}", steps)]
-        case ParallelBody(branches=branches):
-            return [(f"/b:{name}", branch) for name, branch in branches]
-        case _:
-            return []
+    """The lists inside, each under the longest segment that can lead there."""
+    body = step.body
+    most = body.max_iterations if isinstance(body, LoopBody) else MAX_ITEMS
+    return [(f"/i:{most}" if arm == EACH else f"/{arm}" if arm else "", steps) for arm, steps in arms(step)]

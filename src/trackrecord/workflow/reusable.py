@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from trackrecord.errors import BadInput
+from trackrecord.workflow.arms import EACH, arms
 from trackrecord.workflow.fields import near
 from trackrecord.workflow.steps import (
     AgentBody,
@@ -25,7 +26,6 @@ from trackrecord.workflow.steps import (
 )
 
 _FALLBACK: Final = "fallback"
-_ANY: Final = "i:*"
 _ENDINGS: Final = frozenset({"model", "tool", "wait", "decision", "child"})
 _RECALL: Final = "recall"
 _LAST: Final = "summary"  # comes after everything, and tells of the run it is in
@@ -275,28 +275,10 @@ def _arm(step: Step, segment: str) -> tuple[str, StepList | None]:
     """What a segment below a step leads to: the arm, and its steps when there are any."""
     if step.fallback is not None and segment == f"s:{step.fallback.id}":
         return _FALLBACK, _alone(step.fallback)
-    for arm, steps in _arms(step):
-        if arm == segment or (arm == _ANY and segment.startswith("i:")) or (arm == "" and segment.startswith("s:")):
+    for arm, steps in arms(step):
+        if arm == segment or (arm == EACH and segment.startswith("i:")) or (arm == "" and segment.startswith("s:")):
             return "" if arm == "" else segment, steps
     return segment, None
-
-
-def _arms(step: Step) -> list[tuple[str, StepList]]:
-    """The lists inside a step, each with the segment that leads there."""
-    match step.body:
-        case ConditionalBody(then=then, otherwise=otherwise):
-            return [("b:then", then), ("b:else", otherwise)]
-        case SwitchBody(cases=cases, default=default):
-            listed = [(f"case:{number}", steps) for number, (_, steps) in enumerate(cases, 1)]
-            return listed if default is None else [*listed, ("case:default", default)]
-        case LoopBody(steps=steps) | MapBody(steps=steps):
-            return [(_ANY, steps)]
-        case ParallelBody(branches=branches):
-            return [(f"b:{name}", steps) for name, steps in branches]
-        case SubWorkflowBody(steps=StepList() as steps):
-            return [("", steps)]
-        case _:
-            return []
 
 
 def _alone(step: Step) -> StepList:
@@ -320,7 +302,7 @@ def _places(steps: StepList, above: str = "") -> Iterator[tuple[str, str]]:
     for step in steps.steps:
         path = f"{above}s:{step.id}"
         yield step.id, path
-        for arm, inner in _arms(step):
+        for arm, inner in arms(step):
             yield from _places(inner, f"{path}/{arm}/" if arm else f"{path}/")
         if step.fallback is not None:
             yield from _places(_alone(step.fallback), f"{path}/")
@@ -363,7 +345,7 @@ def _nowhere(text: str, steps: StepList, hops: Sequence[_Hop], rest: Sequence[st
     if inner is not None:
         known = [f"s:{step.id}" for step in inner.steps]
     else:
-        known = [arm for arm, _ in _arms(hops[-1].step) if arm]
+        known = [arm for arm, _ in arms(hops[-1].step) if arm]
     if hops and not rest:
         cure = f"Name one of its steps, or the whole of it as {hops[-1].prefix!r}: {', '.join(known)}."
         return BadInput(f"{text!r} ends between steps", cure=cure)
